@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/json.h"
+
+#include "base/strbuf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+int json_parse(const char *text, size_t len, json_t **ret, struct sn_error *e)
+{
+	json_error_t je;
+	json_t *v = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+
+	if (!v)
+		return sn_error_set(e, -EINVAL, "line %d, column %d: not JSON: %s", je.line,
+				    je.column, je.text);
+	*ret = v;
+	return 0;
+}
+
+/* RFC 6901: "~" is written ~0 and "/" ~1. */
+static void add_pointer(struct strbuf *b, const struct json_place *at)
+{
+	if (!at)
+		return;
+	add_pointer(b, at->parent);
+	strbuf_addc(b, '/');
+	if (!at->key) {
+		strbuf_addf(b, "%zu", at->index);
+		return;
+	}
+	for (const char *p = at->key; *p; p++) {
+		if (*p == '~' || *p == '/')
+			strbuf_adds(b, *p == '~' ? "~0" : "~1");
+		else
+			strbuf_addc(b, *p);
+	}
+}
+
+int json_fail(const struct json_place *at, struct sn_error *e, const char *fmt, ...)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	char text[sizeof(e->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	add_pointer(&b, at);
+	return sn_error_set(e, -EINVAL, "%s: %s", b.len ? strbuf_str(&b) : "/", text);
+}
+
+/* 1 with *ret: a value; 0: absent and optional; -EINVAL: absent and required. */
+static int lookup(const json_t *obj, const struct json_place *here, enum json_need need,
+		  const json_t **ret, struct sn_error *e)
+{
+	const json_t *v = json_object_get(obj, here->key);
+
+	if (v && !json_is_null(v)) {
+		*ret = v;
+		return 1;
+	}
+	return need == JSON_OPTIONAL ? 0 : json_fail(here, e, "is missing");
+}
+
+int json_read_string(const json_t *obj, const struct json_place *at, const char *key,
+		     enum json_need need, const char **ret, struct sn_error *e)
+{
+	struct json_place here = json_key(at, key);
+	const json_t *v = NULL;
+	int r = lookup(obj, &here, need, &v, e);
+
+	if (r <= 0)
+		return r;
+	if (!json_is_string(v))
+		return json_fail(&here, e, "not a string");
+	*ret = json_string_value(v);
+	return 0;
+}
+
+int json_read_int(const json_t *obj, const struct json_place *at, const char *key,
+		  enum json_need need, int64_t min, int64_t max, int64_t *ret, struct sn_error *e)
+{
+	struct json_place here = json_key(at, key);
+	const json_t *v = NULL;
+	int r = lookup(obj, &here, need, &v, e);
+
+	if (r <= 0)
+		return r;
+	if (!json_is_integer(v))
+		return json_fail(&here, e, "not a whole number");
+	if (json_integer_value(v) < min || json_integer_value(v) > max)
+		return json_fail(&here, e, "not between %lld and %lld", (long long)min,
+				 (long long)max);
+	*ret = json_integer_value(v);
+	return 0;
+}
+
+int json_read_bool(const json_t *obj, const struct json_place *at, const char *key,
+		   enum json_need need, bool *ret, struct sn_error *e)
+{
+	struct json_place here = json_key(at, key);
+	const json_t *v = NULL;
+	int r = lookup(obj, &here, need, &v, e);
+
+	if (r <= 0)
+		return r;
+	if (!json_is_boolean(v))
+		return json_fail(&here, e, "not true or false");
+	*ret = json_is_true(v);
+	return 0;
+}
+
+int json_read_addr(const json_t *obj, const struct json_place *at, const char *key,
+		   enum json_need need, struct sn_addr *ret, struct sn_error *e)
+{
+	struct json_place here = json_key(at, key);
+	const char *s = NULL;
+	int r = json_read_string(obj, at, key, need, &s, e);
+
+	if (r < 0 || !s)
+		return r;
+	if (sn_addr_parse(s, ret) < 0)
+		return json_fail(&here, e, "'%s' is not an IP address", s);
+	return 0;
+}
+
+int json_read_prefix(const json_t *obj, const struct json_place *at, const char *key,
+		     enum json_need need, struct sn_prefix *ret, struct sn_error *e)
+{
+	struct json_place here = json_key(at, key);
+	const char *s = NULL;
+	int r = json_read_string(obj, at, key, need, &s, e);
+
+	if (r < 0 || !s)
+		return r;
+	if (sn_prefix_parse(s, ret) < 0)
+		return json_fail(&here, e, "'%s' is not an IP prefix", s);
+	return 0;
+}
+
+int json_read_object(const json_t *obj, const struct json_place *at, const char *key,
+		     enum json_need need, const json_t **ret, struct sn_error *e)
+{
+	struct json_place here = json_key(at, key);
+	const json_t *v = NULL;
+	int r = lookup(obj, &here, need, &v, e);
+
+	if (r <= 0)
+		return r;
+	r = json_require_object(v, &here, e);
+	if (r == 0)
+		*ret = v;
+	return r;
+}
+
+int json_read_array(const json_t *obj, const struct json_place *at, const char *key,
+		    enum json_need need, const json_t **ret, struct sn_error *e)
+{
+	struct json_place here = json_key(at, key);
+	const json_t *v = NULL;
+	int r = lookup(obj, &here, need, &v, e);
+
+	if (r <= 0)
+		return r;
+	if (!json_is_array(v))
+		return json_fail(&here, e, "not an array");
+	*ret = v;
+	return 0;
+}
+
+int json_require_object(const json_t *value, const struct json_place *at, struct sn_error *e)
+{
+	return json_is_object(value) ? 0 : json_fail(at, e, "not an object");
+}
+
+int json_check_keys(const json_t *obj, const struct json_place *at, const char *const *allowed,
+		    struct sn_error *e)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)obj, key, v) {
+		const char *const *a = allowed;
+
+		while (*a && !streq(*a, key))
+			a++;
+		if (!*a) {
+			struct json_place here = json_key(at, key);
+
+			return json_fail(&here, e, "unknown key");
+		}
+	}
+	return 0;
+}

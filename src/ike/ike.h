@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * charon, seen from the daemon: the process, its connections and keys as
+ * objects, its SAs as what they are. Below it: ike/vici_codec.h (pure),
+ * ike/vici.h (client), ike/charon.h (process), ike/conn.h (objects to and
+ * from vici messages), ike/pair.h (pure: which SA of a pair stays, who
+ * initiates when, design §7).
+ */
+#pragma once
+
+#include "base/error.h"
+#include "loop/loop.h"
+#include "plan/dataplane.h"
+#include "plan/object.h"
+#include "plan/plan.h"
+#include "secret/secret.h"
+
+struct ike;
+
+/* An IKE_SA with its children, as list-sas and the events tell. */
+enum ike_sa_state { IKE_SA_CONNECTING, IKE_SA_ESTABLISHED, IKE_SA_REKEYING, IKE_SA_DELETING, IKE_SA_OTHER };
+struct ike_child {
+	uint32_t unique_id;
+	char name[24];
+	bool installed; /* INSTALLED or REKEYING: it carries packets */
+	uint32_t spi_in, spi_out; /* host byte order */
+	uint64_t bytes_in, bytes_out, packets_in, packets_out;
+	int64_t age_s; /* since it was installed */
+	int64_t rekey_in_s;
+};
+struct ike_sa {
+	uint32_t unique_id;
+	char peer[SN_ID_SIZE];
+	enum ike_sa_state state;
+	bool initiator; /* this host initiated it */
+	uint64_t spi_i, spi_r;
+	int64_t age_s; /* since established */
+	int64_t rekey_in_s;
+	struct sn_addr remote;
+	uint16_t remote_port;
+	ARRAY(struct ike_child) children;
+};
+
+struct ike_settings {
+	const char *charon;   /* path of the binary */
+	const char *run_dir;  /* strongswan.conf, charon.vici, charon.log, charon.json */
+	const char *plugins;  /* struct dataplane's charon_plugins */
+	const char *mesh_id;  /* for the pair keys */
+	const char *self;
+};
+
+/*
+ * What happened; each comes in a turn of its own. Names are valid during the
+ * call. peer_error: charon's own words why a negotiation with this peer failed.
+ */
+struct ike_handlers {
+	void (*online)(void *user);  /* vici answers: objects can be observed */
+	void (*offline)(const char *why, void *user); /* charon or its socket went away */
+	void (*sas_changed)(const char *peer, void *user); /* peer NULL: any */
+	void (*peer_error)(const char *peer, const char *text, void *user);
+	void *user;
+};
+
+/* secrets stays the caller's and outlives ike; see ike_set_secrets(). */
+int ike_new(struct loop *loop, const struct ike_settings *settings, const struct secrets *secrets,
+	    const struct ike_handlers *handlers, struct ike **ret, struct sn_error *e);
+/* Leaves charon running. */
+void ike_free(struct ike *ike);
+SN_DEFINE_CLEANUP(struct ike *, ike_free);
+/*
+ * Adopts the charon that answers on our socket (its peer credentials, its
+ * executable and the record in run_dir agree), else starts one in a session
+ * of its own; restarts it with back-off when it dies, connects again when only the
+ * socket was lost.
+ */
+void ike_start(struct ike *ike);
+/* Ends charon in order; done(user) when it is gone. For `sennit down` and cleanup. */
+void ike_shutdown(struct ike *ike, void (*done)(void *user), void *user);
+bool ike_is_online(const struct ike *ike);
+/* Since when offline (sn_now_ms), 0 when online. */
+int64_t ike_offline_since(const struct ike *ike);
+/* Random, of the running charon: changes when and only when charon is a new process. */
+uint64_t ike_boot_id(const struct ike *ike);
+int ike_charon_pid(const struct ike *ike);
+
+/*
+ * Keys and connections of ours in charon. ok = false: it went away meanwhile,
+ * set is then empty and says nothing. set belongs to the callee.
+ */
+typedef void (*ike_observed_fn)(bool ok, struct object_set *set, void *user);
+void ike_observe(struct ike *ike, ike_observed_fn fn, void *user);
+/*
+ * One step on a key or connection. Deleting a connection unloads it, then
+ * terminates all SAs of the peer by force; deleting a key unloads it. done
+ * gets 0 or a negative errno with charon's words in e.
+ */
+typedef void (*ike_done_fn)(int result, const struct sn_error *e, void *user);
+void ike_apply(struct ike *ike, const struct plan_step *step, ike_done_fn fn, void *user);
+
+/*
+ * The tunnels that should stand: for each a conn object of that peer is
+ * loaded. ike initiates (owner at once, else after 10 s + 0..5 s without any
+ * IKE_SA), retries with back-off, and lets exactly one SA pair stand (§7).
+ * SAs of ours with peers that are not in the list are terminated by force.
+ */
+struct ike_tunnel {
+	char peer[SN_ID_SIZE];
+	char child[24];
+	bool owner;
+};
+void ike_set_tunnels(struct ike *ike, const struct ike_tunnel *tunnels, size_t n);
+/* The peer told (by heartbeat) that its charon is a new one: its older SAs are void. */
+void ike_peer_booted(struct ike *ike, const char *peer);
+/* Negotiate with this peer now, whatever the back-off says. */
+void ike_kick(struct ike *ike, const char *peer);
+
+/* The SAs as of the last look (at most 1 s old, at once after an event). Borrowed until the next turn. */
+const struct ike_sa *ike_sas(const struct ike *ike, size_t *ret_n);
+/* The one that carries this peer's packets, or NULL. */
+const struct ike_sa *ike_peer_sa(const struct ike *ike, const char *peer,
+				 const struct ike_child **ret_child);
+/* The last thing charon said about why it has no tunnel with the peer; "" = nothing. */
+const char *ike_peer_last_error(const struct ike *ike, const char *peer);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sources of snapshots. A source watches a metadata service (or a file) and
+ * hands on each new, valid snapshot. It never hands on an empty or torn one,
+ * and never blocks the loop.
+ *
+ * Below it: metadata/http.h (libcurl multi on the loop), metadata/rancher.h (HTTP source),
+ * metadata/file_source.h, metadata/store.h (the last good snapshot on disk).
+ */
+#pragma once
+
+#include "base/error.h"
+#include "loop/loop.h"
+#include "model/config.h"
+#include "model/snapshot.h"
+
+struct metadata;
+
+struct metadata_handlers {
+	/* A new one that differs from the last (or the first). The callee owns it. */
+	void (*snapshot)(struct snapshot *s, void *user);
+	/*
+	 * The service could not be read; text says the step: "look-up of …",
+	 * "connect to …", "TLS …", "GET …/hosts: status 500",
+	 * "GET …/hosts: /3/agent_ip: …". Each different text comes once; ok()
+	 * comes when it is over.
+	 */
+	void (*failed)(const char *text, void *user);
+	void (*ok)(void *user);
+	void *user;
+};
+
+/*
+ * config decides the kind by its URL. last is the stored snapshot or NULL:
+ * what snapshot_finish() takes as `before`; copied as needed.
+ */
+int metadata_new(struct loop *loop, const struct config *config, const struct snapshot *last,
+		 const struct metadata_handlers *handlers, struct metadata **ret,
+		 struct sn_error *e);
+void metadata_start(struct metadata *m);
+void metadata_free(struct metadata *m);
+SN_DEFINE_CLEANUP(struct metadata *, metadata_free);
+
+/* For status and metrics. Times are sn_wall_ms(), 0 = never. */
+struct metadata_status {
+	int64_t last_ok_ms;	/* last complete, untorn answer */
+	int64_t last_change_ms;
+	const char *error;	/* the failure that lasts; NULL when there is none. Borrowed. */
+	uint64_t reads, failures, torn; /* torn: /version changed while reading */
+};
+void metadata_get_status(const struct metadata *m, struct metadata_status *ret);
+
+/*
+ * The last good snapshot on disk: state_dir/snapshot.json. load: 0, -ENOENT,
+ * or a negative errno with e (it is then put aside as snapshot.json.bad).
+ */
+int store_load(const char *state_dir, struct snapshot **ret, struct sn_error *e);
+int store_save(const char *state_dir, const struct snapshot *s, struct sn_error *e);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The intent: what this host should look like. Everything a data plane may
+ * know stands here; nothing of it is a secret.
+ */
+#pragma once
+
+#include "model/config.h"
+#include "model/snapshot.h"
+
+#include <net/if.h>
+
+#define SN_MAC_SIZE 6
+/* 16 hex digits, names an attachment for ever. */
+#define ATTACHMENT_ID_SIZE 17
+
+/* One container interface on this host. */
+struct attachment {
+	char id[ATTACHMENT_ID_SIZE];
+	char veth[IFNAMSIZ];   /* the host's end: "snv" + the first 8 digits of the id */
+	char ifname[IFNAMSIZ]; /* the container's end, in its namespace */
+	struct sn_prefix addr; /* the address with the length of its subnet: 10.42.1.7/24 */
+	uint8_t mac[SN_MAC_SIZE]; /* of the container's end */
+	uint64_t netns_dev, netns_ino; /* the namespace's identity, as fstat(2) tells */
+	int64_t created_ms;    /* wall clock */
+	char *label;	       /* what the caller called it; may be NULL */
+	bool ready;	       /* false: being made or unmade; its address is taken all the same */
+};
+
+/* A mesh secret as the plan may see it: its name, never its value. */
+struct intent_secret {
+	char id[SECRET_ID_SIZE]; /* 16 hex digits, secret_id() in secret/secret.h */
+};
+
+struct intent {
+	const struct config *config;
+	const struct snapshot *snapshot;
+	const struct attachment *attachments; /* only ready ones are wired */
+	size_t n_attachments;
+	const struct intent_secret *secrets; /* all accepted; the first is used */
+	size_t n_secrets;
+	/* what the host had before us, from observation, kept in the state file */
+	char uplink[IFNAMSIZ];	 /* device of the default route; "" when there is none */
+	bool uplink_forwarding;	 /* it forwarded before we asked it to */
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A snapshot: one complete, validated state of the mesh, as one host sees it.
+ * Built by a parser (model/rancher.h, model/mesh_file.h, model/stored.h),
+ * immutable afterwards. Pure data: nothing here reads a file or a clock.
+ *
+ * Rules that hold for every snapshot, whatever it was built from:
+ *  - hosts are sorted by id, ids are unique and valid (host_id_valid());
+ *  - prefixes are networks (host bits clear), sorted, inside the overlay, and
+ *    overlap with those of no other host that is not gone;
+ *  - overlay_ip of a host lies in one of its prefixes and is unique;
+ *  - self_id names a host that is not gone.
+ * What broke one of them was left out and stands in problems.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/array.h"
+#include "base/error.h"
+#include "base/json.h"
+
+enum host_state {
+	HOST_ACTIVE,
+	HOST_INACTIVE,
+	HOST_RECONNECTING,
+	HOST_DISCONNECTED,
+	HOST_GONE, /* replaced by another host of the same address; no peer */
+};
+/* "active", "inactive", "reconnecting", "disconnected", "gone". */
+const char *host_state_to_string(enum host_state state);
+
+struct host {
+	char id[SN_ID_SIZE];
+	char *name;			/* for people, raw text; never NULL */
+	enum host_state state;
+	char replaced_by[SN_ID_SIZE];	/* when gone */
+	int64_t created_ms;		/* wall clock if the source knows it, else 0 */
+	ARRAY(struct sn_addr) underlay; /* at least one; the first is used */
+	ARRAY(struct sn_prefix) prefixes;
+	struct sn_addr overlay_ip;	/* design §1 "host overlay address"; unset when there is none */
+};
+
+/* An entry of the source that was refused, alone. */
+struct problem {
+	char *place; /* RFC 6901 pointer into the source's document, "/hosts/3/agent_ip" */
+	char *text;
+};
+
+struct snapshot {
+	char mesh_id[SN_ID_SIZE];
+	char *mesh_name;
+	struct sn_prefix overlay;
+	char self_id[SN_ID_SIZE];
+	char *revision; /* opaque; equal means nothing changed */
+	char *source;	/* where it came from, for people: an URL without user or password */
+	ARRAY(struct host) hosts;
+	ARRAY(struct problem) problems;
+};
+
+/* [A-Za-z0-9][A-Za-z0-9._-]{0,62} (design §1). */
+bool host_id_valid(const char *id);
+/* True when some prefix of some host is a single address: Rancher's flat plan. */
+bool snapshot_is_flat(const struct snapshot *s);
+
+struct snapshot *snapshot_new(void);
+void snapshot_free(struct snapshot *s);
+SN_DEFINE_CLEANUP(struct snapshot *, snapshot_free);
+void host_fini(struct host *h);
+/* A new, zeroed host at the end; the id is copied. */
+struct host *snapshot_add_host(struct snapshot *s, const char *id);
+/* NULL when there is none. Borrowed. */
+const struct host *snapshot_find(const struct snapshot *s, const char *id);
+const struct host *snapshot_self(const struct snapshot *s);
+void snapshot_add_problem(struct snapshot *s, const char *place, const char *fmt, ...)
+	SN_PRINTF(3, 4);
+
+/*
+ * Sorts, settles double addresses (below), computes overlay_ip where it is
+ * unset, checks every rule above and the bounds of design §5.10; entries that
+ * break one are left out and noted as problems. before is the last good
+ * snapshot or NULL: of two claims to one id, address or prefix its holder
+ * keeps it, and a wrong entry's last good form stays.
+ *
+ * Of two hosts with one underlay address the active one wins, then the newer
+ * (created_ms, then the one that `before` does not have, then the greater
+ * id); self always wins. The loser becomes HOST_GONE.
+ *
+ * 0, or -EINVAL with e: no host, no self, overlay out of bounds.
+ */
+int snapshot_finish(struct snapshot *s, const struct snapshot *before, struct sn_error *e);
+
+/* Same mesh, hosts and prefixes; revision, source and problems do not count. */
+bool snapshot_equal(const struct snapshot *a, const struct snapshot *b);
+
+/*
+ * The stored form: versioned JSON of our own ("sennit_snapshot": 1), for
+ * /var/lib/sennit/snapshot.json. from_json validates like any input.
+ */
+json_t *snapshot_to_json(const struct snapshot *s);
+int snapshot_from_json(const json_t *v, struct snapshot **ret, struct sn_error *e);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's side of objects: observe, apply, watch. One per process, in
+ * the network namespace the process runs in. Knows kinds of objects, never
+ * data planes. libnl for links and addresses, libmnl for routes and events,
+ * libnftables for tables, procfs for sysctls.
+ *
+ * One pair of files per kind does the work: net/link.h, net/address.h,
+ * net/route.h, net/nft.h, net/sysctl.h; this is their facade.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "loop/loop.h"
+#include "plan/object.h"
+#include "plan/plan.h"
+
+struct net;
+
+/*
+ * mesh_prefix is what the alias of our links begins with ("sennit:<mesh>:").
+ * state_dir keeps the record of changed sysctls (sysctls.json, 0600): path,
+ * old value, our value.
+ */
+int net_new(struct loop *loop, const char *state_dir, struct net **ret, struct sn_error *e);
+void net_free(struct net *net);
+SN_DEFINE_CLEANUP(struct net *, net_free);
+
+/*
+ * All objects of ours in the kernel, sorted: links with our name prefix and
+ * an alias that begins with "sennit:", their addresses, routes with
+ * SENNIT_RTPROT in any table, the nftables tables named "sennit" (any
+ * family), recorded sysctls, and the sysctls named in `also` (those wanted now).
+ * *ret_known has the bits of the kinds whose dump was complete and whole;
+ * an interrupted dump (NLM_F_DUMP_INTR) is read again, at most 5 times.
+ * Links on their way out (the worker has them) are not shown.
+ */
+void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
+		 unsigned *ret_known);
+
+enum net_outcome {
+	NET_DONE = 0,
+	/* What it stands on is not there yet: the route's device, the address' link. */
+	NET_NOT_READY = 1,
+};
+/*
+ * One step. NET_DONE, NET_NOT_READY, or a negative errno with e (the kernel's
+ * own words by extended ack where it gives them). An add that finds the object
+ * there and a delete that finds it gone are done. Deletes of links go to the
+ * worker: set down, freed of their master, deleted there.
+ */
+int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e);
+
+/*
+ * Calls fn soon after something that could be an object (ours or not yet) has
+ * changed, with the bits of the kinds; a lost event (ENOBUFS) counts as a
+ * change of all. The caller observes to learn what. Also tells when a device
+ * came or went that is no object: `device` is then its name, else NULL.
+ */
+typedef void (*net_changed_fn)(unsigned kinds, const char *device, void *user);
+int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e);
+
+/* The device of the main table's default route (lowest metric); "" when there is none. */
+int net_default_device(struct net *net, char ret[static IFNAMSIZ]);
+/* 0 with the value as text, or a negative errno. path as in object_sysctl. */
+int net_sysctl_read(const char *path, char *ret, size_t size);
+/* True when the kernel can make an XFRM interface and has ESP: tried, not guessed. */
+bool net_has_kernel_esp(struct net *net);
+/* 0 and its index, or -ENODEV. */
+int net_device_index(struct net *net, const char *name);

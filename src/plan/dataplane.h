@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Data planes: pure functions from the intent to everything this host should
+ * have. They are all the rest of the program knows of how ESP is carried.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "plan/object.h"
+
+
+/* A peer as the daemon's other modules need it. */
+struct wanted_peer {
+	char id[SN_ID_SIZE];
+	char device[IFNAMSIZ];	   /* its packets leave and come in by: "ipsec0", "snx3" */
+	struct sn_addr overlay_ip; /* unset: it has none, no heartbeats */
+	bool owner;		   /* this host owns the pair (design §7) */
+};
+
+struct wanted {
+	struct object_set objects;	  /* sorted */
+	ARRAY(struct wanted_peer) peers; /* sorted by id: every host but self and the gone */
+	ARRAY(char *) remarks; /* what this data plane cannot do of the intent, for people */
+};
+void wanted_fini(struct wanted *w);
+
+struct dataplane {
+	const char *name; /* "xfrm", "libipsec" */
+	int default_mtu;
+	/* The plugins list and options of strongswan.conf, as text for charon_settings. */
+	const char *charon_plugins;
+	/*
+	 * Everything. 0, or -EINVAL/-EOPNOTSUPP with e when the whole intent is
+	 * impossible here (the flat plan on libipsec): nothing is then wanted,
+	 * and the caller keeps what is there.
+	 */
+	int (*want)(const struct intent *intent, struct wanted *ret, struct sn_error *e);
+	/*
+	 * The least that keeps promise 1: guard tables and unreachable routes,
+	 * from no more than the overlay. For start, `sennit down` and removal.
+	 */
+	void (*want_guard)(const struct intent *intent, struct wanted *ret);
+};
+
+extern const struct dataplane dataplane_xfrm;
+extern const struct dataplane dataplane_libipsec;

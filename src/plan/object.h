@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Objects: everything sennit can make on a host, as values. The wanted and
+ * the observed state are sets of the same type, and the planner compares
+ * them. Each kind has an identity (its key) and attributes.
+ *
+ * Ownership: strings that are pointers belong to the object.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/array.h"
+#include "base/strbuf.h"
+#include "model/intent.h"
+
+#include <net/if.h>
+
+/* The routes of ours carry this protocol number ('S'); see rtnetlink(7). */
+#define SENNIT_RTPROT 83
+/* Metric of the overlay's unreachable route: after every specific one. */
+#define SENNIT_UNREACHABLE_METRIC 4278198272u
+/* Links of ours begin so and carry an alias "sennit:<mesh>:<object>". */
+#define SENNIT_LINK_PREFIX "sn"
+/* Connections and shared keys of ours in charon begin so. */
+#define SENNIT_IKE_PREFIX "sennit-"
+/* UDP port of the heartbeats, between host overlay addresses. */
+#define SENNIT_HEARTBEAT_PORT 8112
+
+enum object_kind {
+	OBJECT_NFT,
+	OBJECT_SYSCTL,
+	OBJECT_LINK,
+	OBJECT_ADDRESS,
+	OBJECT_ROUTE,
+	OBJECT_IKE_KEY,
+	OBJECT_IKE_CONN,
+	OBJECT_KINDS,
+};
+#define OBJECT_BIT(kind) (1u << (kind))
+#define OBJECT_ALL_NET                                                                             \
+	(OBJECT_BIT(OBJECT_NFT) | OBJECT_BIT(OBJECT_SYSCTL) | OBJECT_BIT(OBJECT_LINK) |            \
+	 OBJECT_BIT(OBJECT_ADDRESS) | OBJECT_BIT(OBJECT_ROUTE))
+#define OBJECT_ALL_IKE (OBJECT_BIT(OBJECT_IKE_KEY) | OBJECT_BIT(OBJECT_IKE_CONN))
+
+/* One nftables table. Key: family and name. */
+struct object_nft {
+	char family[8]; /* "inet", "ip", "bridge" */
+	char name[32];
+	/*
+	 * The whole table exactly as `nft -s list table` (1.0.6) prints it:
+	 * tabs, its names of priorities, its order. So text equality is
+	 * equality of the table.
+	 */
+	char *text;
+};
+
+/* A setting in /proc/sys. Key: path. Deleting one restores the recorded old value. */
+struct object_sysctl {
+	char path[96]; /* below /proc/sys, with slashes */
+	char value[16];
+};
+
+enum link_kind {
+	LINK_BRIDGE,
+	LINK_VETH, /* made by attach, which has the namespace; the plan only keeps it attached */
+	LINK_XFRM,
+};
+
+/* Key: name. */
+struct object_link {
+	char name[IFNAMSIZ];
+	enum link_kind kind;
+	char alias[128];
+	char master[IFNAMSIZ]; /* "" = none */
+	int mtu;
+	bool up;
+	bool has_mac; /* false: whatever the kernel chose */
+	uint8_t mac[SN_MAC_SIZE];
+	uint32_t if_id; /* LINK_XFRM */
+};
+
+/* Key: ifname and addr. Only on links of ours. */
+struct object_address {
+	char ifname[IFNAMSIZ];
+	struct sn_prefix addr; /* address with the subnet's length */
+};
+
+/* Key: dst, table, metric. Protocol SENNIT_RTPROT. */
+struct object_route {
+	struct sn_prefix dst;
+	uint32_t table;
+	uint32_t metric;
+	bool unreachable;
+	char oif[IFNAMSIZ]; /* "" when unreachable */
+	struct sn_addr src; /* preferred source; unset = none */
+};
+
+/* A shared key in charon. Key: id. */
+struct object_ike_key {
+	char id[SN_ID_SIZE + SECRET_ID_SIZE + 8]; /* "sennit-<peer>-<secret id>" */
+	char peer[SN_ID_SIZE];
+	char secret[SECRET_ID_SIZE]; /* which mesh secret it is derived from */
+	unsigned order; /* 0 = the one used for our own proof */
+};
+
+/* A connection in charon: one peer. Key: name. */
+struct object_ike_conn {
+	char name[SN_ID_SIZE + 8]; /* "sennit-<peer>" */
+	/*
+	 * Name of the only child: "net-" and 16 hex digits of a hash over all
+	 * attributes below, so that list-conns shows whether charon has these
+	 * very attributes, which it does not list itself.
+	 */
+	char child[24];
+	char peer[SN_ID_SIZE];
+	char self[SN_ID_SIZE];
+	struct sn_addr local_addr, remote_addr;
+	ARRAY(struct sn_prefix) local_ts;
+	ARRAY(struct sn_prefix) remote_ts;
+	bool owner; /* this host initiates and retries; the peer only answers */
+	bool encap;
+	bool esn;
+	uint32_t replay_window;
+	uint32_t if_id; /* 0 = none */
+	int ike_rekey_s, child_rekey_s;
+};
+
+struct object {
+	enum object_kind kind;
+	union {
+		struct object_nft nft;
+		struct object_sysctl sysctl;
+		struct object_link link;
+		struct object_address address;
+		struct object_route route;
+		struct object_ike_key key;
+		struct object_ike_conn conn;
+	};
+};
+
+struct object_set {
+	ARRAY(struct object) o;
+};
+
+/* A new, zeroed object of this kind at the end of the set; valid until the next add. */
+struct object *object_set_add(struct object_set *set, enum object_kind kind);
+/* Sorts by kind and key; two of one key are a bug of the caller (aborts). */
+void object_set_sort(struct object_set *set);
+/* The object with the same kind and key, or NULL. The set is sorted. */
+const struct object *object_set_find(const struct object_set *set, const struct object *like);
+void object_set_fini(struct object_set *set);
+#define _cleanup_object_set_ _cleanup_(object_set_fini)
+
+void object_fini(struct object *o);
+/* Deep copy into an uninitialised *ret. */
+void object_copy(const struct object *o, struct object *ret);
+/* Orders by kind, then key. */
+int object_cmp(const struct object *a, const struct object *b);
+/* All attributes of two objects with the same key. */
+bool object_equal(const struct object *a, const struct object *b);
+const char *object_kind_to_string(enum object_kind kind);
+/* "route 10.42.2.0/24": kind and key. */
+void object_add_name(const struct object *o, struct strbuf *b);
+/* "route 10.42.2.0/24 dev ipsec0 src 10.42.1.1 metric 0": all of it, one line. An nft
+ * table shows the number of its lines and the hash of its text. */
+void object_add_text(const struct object *o, struct strbuf *b);
+/* What differs, "mtu 1500 instead of 1400", for log and plan. */
+void object_add_difference(const struct object *found, const struct object *wanted,
+			   struct strbuf *b);
+/* Sets conn->child from all other attributes. */
+void object_conn_seal(struct object_ike_conn *conn);
+/* FNV-1a, 64 bits: names content, protects nothing. */
+uint64_t object_hash(const void *data, size_t len);
