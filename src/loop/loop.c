@@ -7,6 +7,7 @@
 #include "loop/loop.h"
 
 #include "base/array.h"
+#include "loop/loop_base.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -120,6 +121,11 @@ int loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
 	event_base_loopbreak(loop->base);
+}
+
+struct event_base *loop_base(struct loop *loop)
+{
+	return loop->base;
 }
 
 int64_t loop_now(struct loop *loop)
