@@ -45,7 +45,8 @@
 		memset(_f, 0, sizeof(*_f));                                                        \
 	} while (0)
 
-#define array_foreach(a, item) for (__typeof__((a)->v) item = (a)->v; item < (a)->v + (a)->n; item++)
+#define array_foreach(a, item)                                                                     \
+	for (__typeof__((a)->v) item = (a)->v; item < (a)->v + (a)->n; item++)
 
 #define array_sort(a, cmp)                                                                         \
 	do {                                                                                       \

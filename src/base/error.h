@@ -10,7 +10,8 @@
 
 struct sn_error {
 	int code;       /* negative errno, 0 when there is none */
-	char text[512]; /* without a full stop or a line feed at the end; raw, escape it for display */
+	char text[512]; /* without a full stop or a line feed at the end; raw, escape it for display
+			 */
 };
 
 /* Sets both and returns code, so that `return sn_error_set(...)` reads well. */

@@ -17,7 +17,7 @@
 
 struct json_place {
 	const struct json_place *parent; /* NULL: the document */
-	const char *key;		 /* NULL: an array element */
+	const char *key;                 /* NULL: an array element */
 	size_t index;
 };
 

@@ -35,11 +35,11 @@ void loop_stop(struct loop *loop);
 int64_t loop_now(struct loop *loop);
 
 struct loop_stats {
-	uint64_t slow_turns;	    /* turns over LOOP_SLOW_TURN_MS */
-	int64_t slowest_turn_ms;    /* since start */
-	uint64_t stalls;	    /* times the loop was more than LOOP_STALL_MS late */
-	int64_t last_stall_ms;	    /* how late the last one was */
-	int64_t last_stall_end;	    /* loop time when it was noticed, 0: never */
+	uint64_t slow_turns;     /* turns over LOOP_SLOW_TURN_MS */
+	int64_t slowest_turn_ms; /* since start */
+	uint64_t stalls;         /* times the loop was more than LOOP_STALL_MS late */
+	int64_t last_stall_ms;   /* how late the last one was */
+	int64_t last_stall_end;  /* loop time when it was noticed, 0: never */
 };
 const struct loop_stats *loop_get_stats(const struct loop *loop);
 

@@ -42,11 +42,9 @@ int secrets_find(const struct secrets *s, const char *id);
  *	"sennit-psk-v1", mesh id, smaller host id, larger host id
  * where smaller is by bytes. Test vector: secret = bytes 00 01 … 1f, mesh
  * "m1", hosts "h1" and "h2", in either order:
- *	SECRET_TEST_VECTOR
- * ret is the caller's secret memory (struct pair_key on the stack is not: use
- * secret_alloc()).
+ *	8e249f47f1a8eb4a60c28897f84a120b615abe8a3a3c7450100d822656904061
+ * ret should be secret_alloc() memory, wiped when charon has it.
  */
-#define SECRET_TEST_VECTOR ""
 void secrets_pair_key(const struct secrets *s, size_t i, const char *mesh_id, const char *host_a,
 		      const char *host_b, uint8_t ret[static PAIR_KEY_SIZE]);
 /*

@@ -16,10 +16,21 @@ static struct sn_prefix prefix(const char *s)
 
 static void parses_and_refuses(void **state)
 {
-	static const char *const good[] = { "10.42.1.0/24", "0.0.0.0/0", "fd00::/8", "::1/128", "10.0.0.1/32" };
-	static const char *const bad[] = { "",		 "10.42.1.0/33", "10.42.1/24", "10.42.1.0/",  "/24",
-					   "10.42.1.0/024", "10.42.1.0/-1", " 10.0.0.1", "10.0.0.1/2 ", "fe80::1%2/64",
-					   "010.0.0.1",	 "fd00::/129",	 "10.0.0.1/4294967328" };
+	static const char *const good[] = { "10.42.1.0/24", "0.0.0.0/0", "fd00::/8", "::1/128",
+					    "10.0.0.1/32" };
+	static const char *const bad[] = { "",
+					   "10.42.1.0/33",
+					   "10.42.1/24",
+					   "10.42.1.0/",
+					   "/24",
+					   "10.42.1.0/024",
+					   "10.42.1.0/-1",
+					   " 10.0.0.1",
+					   "10.0.0.1/2 ",
+					   "fe80::1%2/64",
+					   "010.0.0.1",
+					   "fd00::/129",
+					   "10.0.0.1/4294967328" };
 	struct sn_prefix p;
 
 	(void)state;
@@ -34,7 +45,8 @@ static void parses_and_refuses(void **state)
 static void masks_and_contains(void **state)
 {
 	struct sn_prefix p = prefix("10.42.1.77/22"), n = sn_prefix_network(&p);
-	struct sn_prefix a = prefix("10.42.0.0/16"), b = prefix("10.42.3.0/24"), c = prefix("10.43.0.0/24");
+	struct sn_prefix a = prefix("10.42.0.0/16"), b = prefix("10.42.3.0/24"),
+			 c = prefix("10.43.0.0/24");
 	struct sn_prefix all = prefix("0.0.0.0/0"), v6 = prefix("::/0");
 
 	(void)state;
@@ -49,7 +61,8 @@ static void masks_and_contains(void **state)
 
 static void counts_addresses(void **state)
 {
-	struct sn_prefix p = prefix("10.42.1.0/24"), one = prefix("10.42.1.9/32"), two = prefix("10.0.0.0/31");
+	struct sn_prefix p = prefix("10.42.1.0/24"), one = prefix("10.42.1.9/32"),
+			 two = prefix("10.0.0.0/31");
 	struct sn_addr first = sn_prefix_first_usable(&p), last = sn_prefix_nth(&p, 255);
 	struct sn_addr single = sn_prefix_first_usable(&one), none = sn_prefix_first_usable(&two);
 	struct sn_addr past = sn_prefix_nth(&p, 256);
@@ -67,7 +80,8 @@ static void counts_addresses(void **state)
 
 static void orders(void **state)
 {
-	struct sn_prefix a = prefix("10.0.0.0/8"), b = prefix("10.0.0.0/16"), c = prefix("9.0.0.0/8");
+	struct sn_prefix a = prefix("10.0.0.0/8"), b = prefix("10.0.0.0/16"),
+			 c = prefix("9.0.0.0/8");
 
 	(void)state;
 	assert_int_equal(sn_prefix_cmp(&a, &b), -1);

@@ -51,7 +51,8 @@ static void null_is_absent(void **state)
 
 static void refuses_what_is_no_json(void **state)
 {
-	static const char *const bad[] = { "", "{", "{\"a\":1,\"a\":2}", "[1,]", "\"\\u0000\"", "{} x" };
+	static const char *const bad[] = { "",     "{",           "{\"a\":1,\"a\":2}",
+					   "[1,]", "\"\\u0000\"", "{} x" };
 	struct sn_error e;
 	json_t *v;
 

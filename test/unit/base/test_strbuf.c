@@ -30,11 +30,11 @@ static void escapes_what_moves_a_terminal(void **state)
 		{ "\x1b[31mred", "\\x1b[31mred" },
 		{ "two\nlines\t", "two\\nlines\\x09" },
 		{ "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
-		{ "\xc2\x9b", "\\xc2\\x9b" },	      /* C1 CSI */
+		{ "\xc2\x9b", "\\xc2\\x9b" }, /* C1 CSI */
 		{ "\xff\xfe", "\\xff\\xfe" },
-		{ "\xc0\xaf", "\\xc0\\xaf" },	      /* overlong */
+		{ "\xc0\xaf", "\\xc0\\xaf" },          /* overlong */
 		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" }, /* surrogate */
-		{ "\xe2\x82", "\\xe2\\x82" },	      /* cut off */
+		{ "\xe2\x82", "\\xe2\\x82" },          /* cut off */
 		{ "back\\slash", "back\\x5cslash" },
 	};
 
