@@ -181,7 +181,7 @@ int json_check_keys(const json_t *obj, const struct json_place *at, const char *
 	const char *key;
 	json_t *v;
 
-	json_object_foreach ((json_t *)obj, key, v) {
+	json_object_foreach((json_t *)obj, key, v) {
 		const char *const *a = allowed;
 
 		while (*a && !streq(*a, key))

@@ -4,10 +4,11 @@
  * the time it was seen, what is to be sent and what to believe comes out. No
  * clock, no socket, no log (design §8).
  *
- * Timing: a heartbeat each HEALTH_BEAT_MS from each side. One that is
+ * Timing: each side sends a heartbeat every HEALTH_BEAT_MS. One that is
  * HEALTH_LATE_MS late makes the peer suspect: HEALTH_PROBES echoes,
- * HEALTH_PROBE_MS apart, decide. None answered in time: down. Three answers
- * in a row bring a peer back.
+ * HEALTH_PROBE_MS apart, decide. None answered within HEALTH_PROBE_MS of the
+ * last: down, at worst 500 + 300 + 3 × 150 ms = 1.25 s after the cut and its
+ * round trip. Three answers in a row bring a peer back.
  */
 #pragma once
 
@@ -18,33 +19,60 @@
 #define HEALTH_LATE_MS 300
 #define HEALTH_PROBES 3
 #define HEALTH_PROBE_MS 150
-#define HEALTH_ECHO_MS 5000 /* between echoes while all is well */
+#define HEALTH_ECHO_MS 5000     /* between echoes while heartbeats come */
+#define HEALTH_AWAY_ECHO_MS 500 /* while only the path answers: it is all there is */
+#define HEALTH_RETURN_MS 300    /* between echoes to a peer that is down or connecting */
+#define HEALTH_ANSWERS 3        /* in a row, to be up again */
+#define HEALTH_LOSS_WINDOW 64   /* heartbeats */
+#define HEALTH_LOSS_DEGRADED 0.05
 
-enum peer_state { PEER_CONNECTING, PEER_UP, PEER_DEGRADED, PEER_DOWN, PEER_GONE };
-const char *peer_state_to_string(enum peer_state s);
+enum peer_state {
+	PEER_CONNECTING, /* never up yet, and nothing says why not */
+	PEER_UP,
+	PEER_DEGRADED, /* it carries, but not well, or its daemon is away */
+	PEER_DOWN,
+	PEER_GONE, /* no peer any more: replaced */
+};
+/* "connecting", "up", "degraded", "down", "gone". */
+const char *peer_state_to_string(enum peer_state state);
 
+/* The closed list of design §8. */
 enum peer_cause {
-	CAUSE_NONE, CAUSE_LOSS, CAUSE_RTT, CAUSE_MTU, CAUSE_NO_ANSWER_500, CAUSE_NO_ANSWER_4500,
-	CAUSE_NO_ANSWER, CAUSE_REFUSED, CAUSE_AUTH_FAILED, CAUSE_PROPOSAL_MISMATCH,
-	CAUSE_TS_MISMATCH, CAUSE_ESP_DROPPED, CAUSE_FORWARDING_BROKEN, CAUSE_PEER_DAEMON_AWAY,
-	CAUSE_IKE_RESTARTING, CAUSE_DUPLICATE_ID, CAUSE_FLAPPING, CAUSE_CLOCK, CAUSE_SELF,
+	CAUSE_NONE,
+	CAUSE_LOSS,
+	CAUSE_RTT,
+	CAUSE_MTU,
+	CAUSE_NO_ANSWER_500,
+	CAUSE_NO_ANSWER_4500,
+	CAUSE_NO_ANSWER,
+	CAUSE_REFUSED,
+	CAUSE_AUTH_FAILED,
+	CAUSE_PROPOSAL_MISMATCH,
+	CAUSE_TS_MISMATCH,
+	CAUSE_ESP_DROPPED,
+	CAUSE_FORWARDING_BROKEN,
+	CAUSE_PEER_DAEMON_AWAY,
+	CAUSE_IKE_RESTARTING,
+	CAUSE_DUPLICATE_ID,
+	CAUSE_FLAPPING,
+	CAUSE_CLOCK,
+	CAUSE_SELF,
 	CAUSE_UNKNOWN,
 };
 /* The words of design §8: "no-answer", "peer-daemon-away", … */
-const char *peer_cause_to_string(enum peer_cause c);
-/* What to do next, one sentence for the operator. */
-const char *peer_cause_next_step(enum peer_cause c);
+const char *peer_cause_to_string(enum peer_cause cause);
+/* What the operator should do, one sentence; "" for CAUSE_NONE. */
+const char *peer_cause_next_step(enum peer_cause cause);
 
 struct verdict {
 	enum peer_state state;
 	enum peer_cause cause;
-	int64_t since_ms;    /* sn_now_ms() of the last change of state */
-	char evidence[256];  /* "last heartbeat 1.2 s ago, 3 of 3 echoes unanswered" */
+	int64_t since_ms;   /* when state was entered, sn_now_ms() */
+	char evidence[256]; /* "last answer 1.2 s ago; 3 of 3 echoes unanswered" */
 	bool has_rtt;
-	double rtt_ms;	     /* smoothed over the echoes and heartbeat round trips */
-	double loss;	     /* 0..1 over the last 64 heartbeats expected */
+	double rtt_ms;         /* of echoes, smoothed as in RFC 6298 */
+	double loss;           /* 0..1 of the last HEALTH_LOSS_WINDOW heartbeats expected */
 	int64_t last_heard_ms; /* any answer by the tunnel, 0 = never */
-	bool daemon_away;    /* path answers, heartbeats do not */
 };
 
 struct health;
@@ -57,30 +85,38 @@ void health_add(struct health *h, const char *peer, int64_t now);
 void health_remove(struct health *h, const char *peer);
 
 /* Inputs. Unknown peers are ignored. */
+
+/* Whether charon has an installed CHILD_SA with the peer. */
 void health_tunnel(struct health *h, const char *peer, bool installed, int64_t now);
-/* A valid heartbeat; seq counts up from the sender's start; boot is its daemon's boot id. */
+/*
+ * A valid heartbeat. boot is the sender's daemon: a new one starts a new
+ * count. seq counts up by one a heartbeat within a boot.
+ */
 void health_heartbeat(struct health *h, const char *peer, uint64_t boot, uint32_t seq, int64_t now);
-void health_echo_reply(struct health *h, const char *peer, uint32_t token, int64_t now);
-/* charon's words about a failed negotiation, classified by the caller; CAUSE_NONE takes it back. */
+/* The answer to the echo that send_echo gave this token, and how long it took. */
+void health_echo_reply(struct health *h, const char *peer, uint32_t token, int64_t rtt_us,
+		       int64_t now);
+/* What charon's last failed negotiation means, with its words; CAUSE_NONE takes it back. */
 void health_ike_error(struct health *h, const char *peer, enum peer_cause cause, const char *text,
 		      int64_t now);
-/* This process stood still until now: no deadline expires because of it. */
+/* charon itself is away or coming back: nothing is held against a peer because of it. */
+void health_ike_online(struct health *h, bool online, int64_t now);
+/* This process stood still for late_ms until now: every deadline moves by as much. */
 void health_stalled(struct health *h, int64_t late_ms, int64_t now);
 
-/*
- * Lets time pass. Calls send_echo for each echo due (token is to be given back
- * with its reply), and changed for each peer whose state or cause changed
- * since the last call. Returns when to call again at the latest (absolute
- * sn_now_ms() time).
- */
 struct health_actions {
 	void (*send_echo)(const char *peer, uint32_t token, void *user);
-	void (*changed)(const char *peer, const struct verdict *before, const struct verdict *now,
+	/* State or cause differ from the last call; before is what was told then. */
+	void (*changed)(const char *peer, const struct verdict *before, const struct verdict *after,
 			void *user);
 	void *user;
 };
+/*
+ * Lets time pass: echoes that are due, peers that changed. Returns the time
+ * (sn_now_ms()) by which to call again.
+ */
 int64_t health_tick(struct health *h, const struct health_actions *actions, int64_t now);
 /* The verdict as of now; false for an unknown peer. */
 bool health_get(const struct health *h, const char *peer, int64_t now, struct verdict *ret);
-/* The cause that charon's words mean ("AUTHENTICATION_FAILED", "NO_PROPOSAL_CHOSEN", …). Pure. */
+/* The cause that charon's words mean ("AUTHENTICATION_FAILED", "NO_PROPOSAL_CHOSEN", …). */
 enum peer_cause health_classify_ike_error(const char *text);

@@ -126,9 +126,9 @@ void loop_worker_free(struct loop_worker *w)
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
 	loop_io_free(w->io);
-	array_foreach (&w->finished, job)
+	array_foreach(&w->finished, job)
 		job->done(job->user, true);
-	array_foreach (&w->waiting, job)
+	array_foreach(&w->waiting, job)
 		job->done(job->user, false);
 	array_free(&w->finished);
 	array_free(&w->waiting);

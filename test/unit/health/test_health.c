@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A simulated peer at the other end of the tunnel, milliseconds that pass as fast as they can. */
+#include "health/health.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+struct world {
+	struct health *h;
+	int64_t now;
+	bool path, daemon; /* what works at the peer */
+	bool path_b;       /* the path to the second peer, b */
+	int64_t beat_due;
+	uint32_t seq;
+	uint64_t boot;
+	unsigned drop_every; /* every n-th heartbeat is lost */
+	unsigned echoes;
+	unsigned changes, changes_b;
+	struct verdict last;
+};
+
+static void on_echo(const char *peer, uint32_t token, void *user)
+{
+	struct world *w = user;
+
+	w->echoes++;
+	if (streq(peer, "a") ? w->path : w->path_b)
+		health_echo_reply(w->h, peer, token, 400, w->now);
+}
+
+static void on_changed(const char *peer, const struct verdict *before, const struct verdict *after,
+		       void *user)
+{
+	struct world *w = user;
+
+	assert_true(before->state != after->state || before->cause != after->cause);
+	if (streq(peer, "b")) {
+		w->changes_b++;
+		return;
+	}
+	w->changes++;
+	w->last = *after;
+}
+
+static const struct health_actions *actions(struct world *w)
+{
+	static struct health_actions a;
+
+	a = (struct health_actions){ .send_echo = on_echo, .changed = on_changed, .user = w };
+	return &a;
+}
+
+/* Lets ms pass, one by one as they come, with heartbeats where they would. */
+static void pass(struct world *w, int64_t ms)
+{
+	int64_t end = w->now + ms, tick = 0;
+
+	for (; w->now < end; w->now++) {
+		if (w->now >= w->beat_due) {
+			w->beat_due = w->now + HEALTH_BEAT_MS;
+			w->seq++;
+			if (w->path && w->daemon && (!w->drop_every || w->seq % w->drop_every))
+				health_heartbeat(w->h, "a", w->boot, w->seq, w->now);
+			if (w->path_b)
+				health_heartbeat(w->h, "b", 7, w->seq, w->now);
+		}
+		if (w->now >= tick)
+			tick = health_tick(w->h, actions(w), w->now);
+	}
+}
+
+static struct verdict get(struct world *w)
+{
+	struct verdict v;
+
+	assert_true(health_get(w->h, "a", w->now, &v));
+	return v;
+}
+
+static int setup(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	*w = (struct world){ .h = health_new(),
+			     .now = 100000,
+			     .path = true,
+			     .daemon = true,
+			     .path_b = true,
+			     .boot = 1,
+			     .beat_due = 100000 };
+	health_add(w->h, "a", w->now);
+	health_add(w->h, "b", w->now);
+	health_tunnel(w->h, "a", true, w->now);
+	health_tunnel(w->h, "b", true, w->now);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	health_free(w->h);
+	free(w);
+	return 0;
+}
+
+static void comes_up_after_three_answers(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(get(w).state, PEER_CONNECTING);
+	pass(w, 1000);
+	assert_int_equal(get(w).state, PEER_UP);
+	assert_int_equal(get(w).cause, CAUSE_NONE);
+	assert_true(get(w).has_rtt);
+	assert_true(get(w).rtt_ms > 0.3 && get(w).rtt_ms < 0.5);
+	assert_int_equal(w->changes, 1);
+}
+
+/* At whatever moment between two heartbeats the path is cut: within 1.4 s, and back within 1 s. */
+static void a_cut_is_down_within_its_bound_and_nobody_else_changes(void **state)
+{
+	struct world *w = *state;
+
+	for (int64_t offset = 0; offset < HEALTH_BEAT_MS; offset += 37) {
+		int64_t cut;
+
+		w->path = true;
+		pass(w, 3000 + offset);
+		assert_int_equal(get(w).state, PEER_UP);
+		w->changes_b = 0;
+		w->path = false;
+		cut = w->now;
+		while (get(w).state == PEER_UP && w->now - cut < 5000)
+			pass(w, 1);
+		assert_int_equal(get(w).state, PEER_DOWN);
+		assert_true(w->now - cut <=
+			    HEALTH_BEAT_MS + HEALTH_LATE_MS + 3 * HEALTH_PROBE_MS + 10);
+		assert_int_equal(get(w).cause, CAUSE_NO_ANSWER);
+		pass(w, 7000);
+		w->path = true;
+		cut = w->now;
+		while (get(w).state != PEER_UP && w->now - cut < 5000)
+			pass(w, 1);
+		assert_true(w->now - cut <= 1000);
+		assert_int_equal(w->changes_b, 0);
+	}
+}
+
+static void a_killed_daemon_is_degraded_but_never_down(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 3000);
+	w->daemon = false;
+	w->changes = 0;
+	for (int i = 0; i < 30000; i++) {
+		pass(w, 1);
+		assert_true(get(w).state == PEER_UP || get(w).state == PEER_DEGRADED);
+	}
+	assert_int_equal(get(w).state, PEER_DEGRADED);
+	assert_int_equal(get(w).cause, CAUSE_PEER_DAEMON_AWAY);
+	assert_int_equal(w->changes, 1);
+	w->daemon = true;
+	w->boot = 2;
+	w->seq = 0;
+	pass(w, 1000);
+	assert_int_equal(get(w).state, PEER_UP);
+	assert_true(get(w).loss == 0);
+}
+
+/* A short restart of the other daemon must not even change a colour. */
+static void a_quick_restart_of_the_daemon_changes_nothing(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 3000);
+	w->changes = 0;
+	w->daemon = false;
+	pass(w, 1200);
+	w->daemon = true;
+	w->boot = 2;
+	w->seq = 0;
+	pass(w, 3000);
+	assert_int_equal(w->changes, 0);
+}
+
+static void the_daemon_dies_and_then_the_path(void **state)
+{
+	struct world *w = *state;
+	int64_t cut;
+
+	pass(w, 3000);
+	w->daemon = false;
+	pass(w, 10000);
+	w->path = false;
+	cut = w->now;
+	while (get(w).state != PEER_DOWN && w->now - cut < 5000)
+		pass(w, 1);
+	assert_true(w->now - cut < 1500);
+}
+
+static void loss_degrades_and_is_counted(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 3000);
+	w->drop_every = 5;
+	pass(w, 40000);
+	assert_int_equal(get(w).state, PEER_DEGRADED);
+	assert_int_equal(get(w).cause, CAUSE_LOSS);
+	assert_true(get(w).loss > 0.15 && get(w).loss < 0.25);
+	w->drop_every = 0;
+	pass(w, 40000);
+	assert_int_equal(get(w).state, PEER_UP);
+	assert_true(get(w).loss == 0);
+}
+
+static void our_own_stall_is_nobodys_fault(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 3000);
+	w->changes = 0;
+	w->now += 4000; /* stood still: nothing was read */
+	w->seq += 8;
+	w->beat_due = w->now;
+	health_stalled(w->h, 4000, w->now);
+	pass(w, 3000);
+	assert_int_equal(w->changes, 0);
+}
+
+static void charons_words_name_the_cause_only_when_they_last(void **state)
+{
+	struct world *w = *state;
+
+	w->path = false;
+	health_tunnel(w->h, "a", false, w->now);
+	health_ike_error(w->h, "a", CAUSE_AUTH_FAILED, "received AUTHENTICATION_FAILED", w->now);
+	pass(w, 2000);
+	assert_int_equal(get(w).state, PEER_CONNECTING);
+	pass(w, 2000);
+	assert_int_equal(get(w).state, PEER_DOWN);
+	assert_int_equal(get(w).cause, CAUSE_AUTH_FAILED);
+	assert_non_null(strstr(get(w).evidence, "AUTHENTICATION_FAILED"));
+	w->path = true;
+	health_tunnel(w->h, "a", true, w->now);
+	pass(w, 1500);
+	assert_int_equal(get(w).state, PEER_UP);
+	assert_int_equal(get(w).cause, CAUSE_NONE);
+}
+
+static void a_first_connection_has_its_time(void **state)
+{
+	struct world *w = *state;
+
+	w->path = false;
+	health_tunnel(w->h, "a", false, w->now);
+	pass(w, 9000);
+	assert_int_equal(get(w).state, PEER_CONNECTING);
+	pass(w, 2000);
+	assert_int_equal(get(w).state, PEER_DOWN);
+	assert_int_equal(get(w).cause, CAUSE_NO_ANSWER);
+	assert_int_equal(w->echoes > 0, 1); /* those to b */
+}
+
+static void classifies_charons_words(void **state)
+{
+	(void)state;
+	assert_int_equal(health_classify_ike_error("received AUTHENTICATION_FAILED notify error"),
+			 CAUSE_AUTH_FAILED);
+	assert_int_equal(health_classify_ike_error("received NO_PROPOSAL_CHOSEN notify error"),
+			 CAUSE_PROPOSAL_MISMATCH);
+	assert_int_equal(health_classify_ike_error("received TS_UNACCEPTABLE notify"),
+			 CAUSE_TS_MISMATCH);
+	assert_int_equal(health_classify_ike_error("something new"), CAUSE_UNKNOWN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(comes_up_after_three_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_cut_is_down_within_its_bound_and_nobody_else_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_killed_daemon_is_degraded_but_never_down, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_quick_restart_of_the_daemon_changes_nothing,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(the_daemon_dies_and_then_the_path, setup, teardown),
+		cmocka_unit_test_setup_teardown(loss_degrades_and_is_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(our_own_stall_is_nobodys_fault, setup, teardown),
+		cmocka_unit_test_setup_teardown(charons_words_name_the_cause_only_when_they_last,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_first_connection_has_its_time, setup, teardown),
+		cmocka_unit_test(classifies_charons_words),
+	};
+
+	return cmocka_run_group_tests_name("health", tests, NULL, NULL);
+}
