@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The timer turns SLOTS times per heartbeat interval; peer i is served in
+ * slot i modulo SLOTS, so that a mesh of hundreds does not send in bursts.
+ *
+ * A leg whose device is not there has no sockets; they are tried again when
+ * the device is named by probe_device_changed() and once per interval.
+ */
+#include "probe/probe.h"
+
+#include "probe/heartbeat.h"
+
+#include <errno.h>
+#include <linux/icmp.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <stdio.h>
+#include <time.h>
+
+#define SLOTS 10
+#define READS_PER_TURN 64
+#define ECHO_MAGIC 0x536e4563u /* "SnEc" */
+
+struct leg {
+	struct probe *probe;
+	char device[IFNAMSIZ];
+	int udp, icmp; /* -1: none */
+	struct loop_io *udp_io, *icmp_io;
+};
+
+struct probe_peer {
+	struct wanted_peer peer;
+	struct leg *leg;
+	uint32_t sent_seq;
+	uint8_t view;
+	uint16_t view_changes;
+	uint64_t heard_boot;
+	uint32_t heard_seq;
+};
+
+struct probe {
+	struct loop *loop;
+	struct loop_timer *timer;
+	const struct secrets *secrets;
+	struct probe_handlers handlers;
+	struct probe_settings settings;
+	uint64_t daemon_boot, ike_boot;
+	uint16_t echo_id;
+	unsigned slot;
+	ARRAY(struct probe_peer) peers;
+	ARRAY(struct leg *) legs;
+	struct probe_stats stats;
+};
+
+/* The payload of an echo. It comes back as it went, so its byte order is ours alone. */
+struct echo_payload {
+	uint32_t magic;
+	uint32_t token;
+	int64_t sent_us;
+};
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static struct probe_peer *find_peer(struct probe *p, const char *id)
+{
+	array_foreach(&p->peers, peer)
+		if (streq(peer->peer.id, id))
+			return peer;
+	return NULL;
+}
+
+/* Who speaks from this address over this leg. */
+static struct probe_peer *find_sender(struct leg *leg, const struct sn_addr *from)
+{
+	array_foreach(&leg->probe->peers, peer)
+		if (peer->leg == leg && sn_addr_cmp(&peer->peer.overlay_ip, from) == 0)
+			return peer;
+	return NULL;
+}
+
+/* --- receiving ------------------------------------------------------------ */
+
+static void take_heartbeat(struct leg *leg, const uint8_t *data, size_t len,
+			   const struct sn_addr *from)
+{
+	struct probe *p = leg->probe;
+	struct probe_peer *peer = find_sender(leg, from);
+	struct heartbeat hb;
+	int r;
+
+	if (!peer) {
+		p->stats.unknown_peer++;
+		return;
+	}
+	r = heartbeat_decode(data, len, p->secrets, p->settings.mesh_id, peer->peer.id,
+			     p->settings.self, &hb);
+	if (r < 0) {
+		*(r == -EKEYREJECTED ? &p->stats.bad_mac : &p->stats.bad) += 1;
+		return;
+	}
+	if (hb.daemon_boot == peer->heard_boot && hb.seq <= peer->heard_seq) {
+		p->stats.replayed++;
+		return;
+	}
+	peer->heard_boot = hb.daemon_boot;
+	peer->heard_seq = hb.seq;
+	p->stats.received++;
+	p->handlers.heartbeat(peer->peer.id, hb.daemon_boot, hb.ike_boot, hb.seq, hb.view,
+			      p->handlers.user);
+}
+
+/* An ICMP message behind its IPv4 header, as raw sockets give it (raw(7)). */
+static void take_echo(struct leg *leg, const uint8_t *data, size_t len, const struct sn_addr *from)
+{
+	struct probe *p = leg->probe;
+	struct probe_peer *peer = find_sender(leg, from);
+	size_t ip_len = len >= sizeof(struct iphdr) ? 4u * (data[0] & 0x0f) : len;
+	struct echo_payload payload;
+	struct icmphdr icmp;
+
+	if (!peer || len < ip_len + sizeof(icmp) + sizeof(payload))
+		return;
+	memcpy(&icmp, data + ip_len, sizeof(icmp));
+	memcpy(&payload, data + ip_len + sizeof(icmp), sizeof(payload));
+	if (icmp.type != ICMP_ECHOREPLY || icmp.un.echo.id != p->echo_id ||
+	    payload.magic != ECHO_MAGIC)
+		return;
+	p->handlers.echo_reply(peer->peer.id, payload.token, now_us() - payload.sent_us,
+			       p->handlers.user);
+}
+
+static void read_all(struct leg *leg, int fd,
+		     void (*take)(struct leg *, const uint8_t *, size_t, const struct sn_addr *))
+{
+	for (int i = 0; i < READS_PER_TURN; i++) {
+		struct sockaddr_storage from;
+		socklen_t from_len = sizeof(from);
+		uint8_t data[512];
+		struct sn_addr addr;
+		ssize_t n = recvfrom(fd, data, sizeof(data), MSG_DONTWAIT, (struct sockaddr *)&from,
+				     &from_len);
+
+		if (n < 0)
+			return;
+		if (sn_addr_from_sockaddr((struct sockaddr *)&from, &addr, NULL) == 0)
+			take(leg, data, (size_t)n, &addr);
+	}
+}
+
+static void on_udp(int fd, unsigned events, void *user)
+{
+	(void)events;
+	read_all(user, fd, take_heartbeat);
+}
+
+static void on_icmp(int fd, unsigned events, void *user)
+{
+	(void)events;
+	read_all(user, fd, take_echo);
+}
+
+/* --- legs ----------------------------------------------------------------- */
+
+static void leg_close(struct leg *leg)
+{
+	loop_io_free(sn_steal(leg->udp_io));
+	loop_io_free(sn_steal(leg->icmp_io));
+	if (leg->udp >= 0)
+		close(sn_steal_fd(&leg->udp));
+	if (leg->icmp >= 0)
+		close(sn_steal_fd(&leg->icmp));
+}
+
+/*
+ * A socket bound to the leg's device and our overlay address. The address
+ * may come later than the device, hence IP_FREEBIND.
+ */
+static int open_socket(const struct leg *leg, int type, int protocol, uint16_t port)
+{
+	_cleanup_close_ int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	struct sockaddr_storage sa;
+	socklen_t sa_len = sn_addr_to_sockaddr(&leg->probe->settings.self_overlay_ip, port, &sa);
+	const int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, leg->device,
+		       (socklen_t)strlen(leg->device)) < 0 ||
+	    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&sa, sa_len) < 0)
+		return -errno;
+	return sn_steal_fd(&fd);
+}
+
+static void leg_open(struct leg *leg)
+{
+	const uint32_t only_replies = ~(1u << ICMP_ECHOREPLY);
+
+	if (leg->udp >= 0 || leg->probe->settings.self_overlay_ip.family != AF_INET)
+		return;
+	leg->udp = open_socket(leg, SOCK_DGRAM, 0, SENNIT_HEARTBEAT_PORT);
+	leg->icmp = leg->udp < 0 ? -1 : open_socket(leg, SOCK_RAW, IPPROTO_ICMP, 0);
+	if (leg->icmp < 0) {
+		leg_close(leg);
+		return;
+	}
+	/* fewer wake-ups for the echoes of others; take_echo() checks all the same */
+	setsockopt(leg->icmp, SOL_RAW, ICMP_FILTER, &only_replies, sizeof(only_replies));
+	leg->udp_io = loop_io_new(leg->probe->loop, leg->udp, LOOP_READ, on_udp, leg);
+	leg->icmp_io = loop_io_new(leg->probe->loop, leg->icmp, LOOP_READ, on_icmp, leg);
+}
+
+static struct leg *leg_get(struct probe *p, const char *device)
+{
+	struct leg *leg;
+
+	array_foreach(&p->legs, each)
+		if (streq((*each)->device, device))
+			return *each;
+	leg = xcalloc(1, sizeof(*leg));
+	*leg = (struct leg){ .probe = p, .udp = -1, .icmp = -1 };
+	snprintf(leg->device, sizeof(leg->device), "%s", device);
+	*array_add(&p->legs) = leg;
+	return leg;
+}
+
+static bool leg_in_use(const struct probe *p, const struct leg *leg)
+{
+	array_foreach(&p->peers, peer)
+		if (peer->leg == leg)
+			return true;
+	return false;
+}
+
+static void drop_unused_legs(struct probe *p)
+{
+	for (size_t i = p->legs.n; i-- > 0;) {
+		struct leg *leg = p->legs.v[i];
+
+		if (leg_in_use(p, leg))
+			continue;
+		leg_close(leg);
+		free(leg);
+		array_remove(&p->legs, i);
+	}
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+static void send_to(struct probe *p, int fd, const struct probe_peer *peer, uint16_t port,
+		    const void *data, size_t len)
+{
+	struct sockaddr_storage sa;
+	socklen_t sa_len = sn_addr_to_sockaddr(&peer->peer.overlay_ip, port, &sa);
+
+	if (sendto(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&sa, sa_len) < 0)
+		p->stats.send_errors++;
+	else
+		p->stats.sent++;
+}
+
+static void send_heartbeat(struct probe *p, struct probe_peer *peer)
+{
+	const struct heartbeat hb = {
+		.view = peer->view,
+		.view_changes = peer->view_changes,
+		.daemon_boot = p->daemon_boot,
+		.ike_boot = p->ike_boot,
+		.seq = ++peer->sent_seq,
+	};
+	uint8_t data[HEARTBEAT_SIZE];
+
+	heartbeat_encode(&hb, p->secrets, p->settings.mesh_id, p->settings.self, peer->peer.id,
+			 data);
+	send_to(p, peer->leg->udp, peer, SENNIT_HEARTBEAT_PORT, data, sizeof(data));
+}
+
+static void on_slot(void *user)
+{
+	struct probe *p = user;
+
+	loop_timer_set(p->timer, p->settings.heartbeat_ms / SLOTS);
+	for (size_t i = p->slot; i < p->peers.n; i += SLOTS) {
+		struct probe_peer *peer = &p->peers.v[i];
+
+		if (!sn_addr_is_set(&peer->peer.overlay_ip))
+			continue;
+		leg_open(peer->leg);
+		if (peer->leg->udp >= 0)
+			send_heartbeat(p, peer);
+	}
+	p->slot = (p->slot + 1) % SLOTS;
+}
+
+/* RFC 1071. */
+static uint16_t internet_checksum(const void *data, size_t len)
+{
+	const uint8_t *bytes = data;
+	uint32_t sum = 0;
+	uint16_t word;
+
+	for (size_t i = 0; i + 1 < len; i += sizeof(word)) {
+		memcpy(&word, bytes + i, sizeof(word));
+		sum += word;
+	}
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+void probe_send_echo(struct probe *p, const char *id, uint32_t token)
+{
+	struct {
+		struct icmphdr icmp;
+		struct echo_payload payload;
+	} __attribute__((aligned(8))) echo = {
+		.icmp = { .type = ICMP_ECHO,
+			  .un.echo = { .id = p->echo_id, .sequence = (uint16_t)token } },
+		.payload = { .magic = ECHO_MAGIC, .token = token, .sent_us = now_us() },
+	};
+	struct probe_peer *peer = find_peer(p, id);
+
+	if (!peer || !sn_addr_is_set(&peer->peer.overlay_ip))
+		return;
+	leg_open(peer->leg);
+	if (peer->leg->icmp < 0)
+		return;
+	echo.icmp.checksum = internet_checksum(&echo, sizeof(echo));
+	send_to(p, peer->leg->icmp, peer, 0, &echo, sizeof(echo));
+}
+
+/* --- the rest ------------------------------------------------------------- */
+
+struct probe *probe_new(struct loop *loop, const struct secrets *secrets,
+			const struct probe_handlers *handlers)
+{
+	struct probe *p = xcalloc(1, sizeof(*p));
+
+	*p = (struct probe){ .loop = loop, .secrets = secrets, .handlers = *handlers };
+	sn_random(&p->daemon_boot, sizeof(p->daemon_boot));
+	sn_random(&p->echo_id, sizeof(p->echo_id));
+	p->timer = loop_timer_new(loop, on_slot, p);
+	return p;
+}
+
+void probe_free(struct probe *p)
+{
+	if (!p)
+		return;
+	loop_timer_free(p->timer);
+	array_free(&p->peers);
+	drop_unused_legs(p);
+	array_free(&p->legs);
+	free(p);
+}
+
+void probe_set_peers(struct probe *p, const struct probe_settings *settings,
+		     const struct wanted_peer *peers, size_t n)
+{
+	bool moved = sn_addr_cmp(&p->settings.self_overlay_ip, &settings->self_overlay_ip) != 0;
+	__typeof__(p->peers) old = p->peers;
+
+	p->settings = *settings;
+	memset(&p->peers, 0, sizeof(p->peers));
+	for (size_t i = 0; i < n; i++) {
+		struct probe_peer *peer = array_add(&p->peers);
+
+		array_foreach(&old, before)
+			if (streq(before->peer.id, peers[i].id))
+				*peer = *before;
+		peer->peer = peers[i];
+		peer->leg = leg_get(p, peers[i].device);
+	}
+	array_free(&old);
+	drop_unused_legs(p);
+	if (moved)
+		array_foreach(&p->legs, leg)
+			leg_close(*leg);
+	if (!loop_timer_is_set(p->timer))
+		loop_timer_set(p->timer, 0);
+}
+
+void probe_device_changed(struct probe *p, const char *device)
+{
+	array_foreach(&p->legs, leg) {
+		if (!streq((*leg)->device, device))
+			continue;
+		leg_close(*leg);
+		leg_open(*leg);
+	}
+}
+
+void probe_set_view(struct probe *p, const char *id, unsigned view)
+{
+	struct probe_peer *peer = find_peer(p, id);
+
+	if (!peer || peer->view == view)
+		return;
+	peer->view = (uint8_t)view;
+	peer->view_changes++;
+}
+
+void probe_set_ike_boot(struct probe *p, uint64_t ike_boot)
+{
+	p->ike_boot = ike_boot;
+}
+
+const struct probe_stats *probe_get_stats(const struct probe *p)
+{
+	return &p->stats;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Two probes of one process talk over the loopback device: 127.0.8.1 is "a", 127.0.8.2 is "b". */
+#include "probe/probe.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define LIMIT_MS 3000
+
+struct end {
+	struct probe *probe;
+	unsigned heartbeats, replies;
+	uint32_t last_seq, last_token;
+	unsigned last_view;
+	uint64_t last_ike_boot;
+	int64_t last_rtt_us;
+};
+
+struct world {
+	struct loop *loop;
+	struct loop_timer *limit;
+	struct secrets *secrets;
+	struct end a, b;
+	bool (*done)(const struct world *w);
+	bool in_time;
+};
+
+static struct world *world;
+
+static void check(void)
+{
+	if (world->done && world->done(world)) {
+		world->in_time = true;
+		loop_stop(world->loop);
+	}
+}
+
+static void on_limit(void *user)
+{
+	loop_stop(((struct world *)user)->loop);
+}
+
+static void wait_until(bool (*done)(const struct world *))
+{
+	world->done = done;
+	world->in_time = false;
+	loop_timer_set(world->limit, LIMIT_MS);
+	loop_run(world->loop);
+	assert_true(world->in_time);
+}
+
+static void on_heartbeat(const char *peer, uint64_t daemon_boot, uint64_t ike_boot, uint32_t seq,
+			 unsigned view, void *user)
+{
+	struct end *end = user;
+
+	assert_string_equal(peer, end == &world->a ? "b" : "a");
+	assert_true(daemon_boot != 0);
+	assert_true(seq > end->last_seq);
+	end->heartbeats++;
+	end->last_seq = seq;
+	end->last_view = view;
+	end->last_ike_boot = ike_boot;
+	check();
+}
+
+static void on_reply(const char *peer, uint32_t token, int64_t rtt_us, void *user)
+{
+	struct end *end = user;
+
+	assert_string_equal(peer, end == &world->a ? "b" : "a");
+	end->replies++;
+	end->last_token = token;
+	end->last_rtt_us = rtt_us;
+	check();
+}
+
+static struct sn_addr address(const char *s)
+{
+	struct sn_addr a;
+
+	assert_int_equal(sn_addr_parse(s, &a), 0);
+	return a;
+}
+
+static void start(struct end *end, const char *self, const char *self_ip, const char *peer,
+		  const char *peer_ip)
+{
+	const struct probe_handlers handlers = { on_heartbeat, on_reply, end };
+	struct probe_settings settings = { .mesh_id = "m",
+					   .self_overlay_ip = address(self_ip),
+					   .heartbeat_ms = 50 };
+	struct wanted_peer peers[1] = { { .device = "lo", .overlay_ip = address(peer_ip) } };
+
+	strcpy(settings.self, self);
+	strcpy(peers[0].id, peer);
+	end->probe = probe_new(world->loop, world->secrets, &handlers);
+	probe_set_peers(end->probe, &settings, peers, 1);
+}
+
+static int setup(void **state)
+{
+	char path[] = "/tmp/sennit-test-probe-XXXXXX", text[64];
+	int fd = mkstemp(path);
+	struct sn_error e;
+
+	world = xcalloc(1, sizeof(*world));
+	*state = world;
+	secret_generate(text);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return -1;
+	close(fd);
+	if (secrets_load(path, &world->secrets, &e) < 0 || unlink(path) < 0)
+		return -1;
+	world->loop = loop_new();
+	world->limit = loop_timer_new(world->loop, on_limit, world);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	probe_free(world->a.probe);
+	probe_free(world->b.probe);
+	loop_timer_free(world->limit);
+	loop_free(world->loop);
+	secrets_free(world->secrets);
+	free(world);
+	return 0;
+}
+
+static bool both_heard(const struct world *w)
+{
+	return w->a.heartbeats >= 5 && w->b.heartbeats >= 5 && w->b.last_view == 2 &&
+	       w->b.last_ike_boot == 42;
+}
+
+static void heartbeats_go_both_ways_with_view_and_boot(void **state)
+{
+	(void)state;
+	start(&world->a, "a", "127.0.8.1", "b", "127.0.8.2");
+	start(&world->b, "b", "127.0.8.2", "a", "127.0.8.1");
+	probe_set_view(world->a.probe, "b", 2);
+	probe_set_ike_boot(world->a.probe, 42);
+	wait_until(both_heard);
+	assert_int_equal(probe_get_stats(world->a.probe)->bad_mac, 0);
+}
+
+static bool replied(const struct world *w)
+{
+	return w->a.replies == 1;
+}
+
+static void echoes_are_answered_by_the_kernel(void **state)
+{
+	(void)state;
+	start(&world->a, "a", "127.0.8.1", "b", "127.0.8.2");
+	probe_send_echo(world->a.probe, "b", 4711);
+	wait_until(replied);
+	assert_int_equal(world->a.last_token, 4711);
+	assert_in_range(world->a.last_rtt_us, 1, 1000000);
+}
+
+static bool refused(const struct world *w)
+{
+	return probe_get_stats(w->b.probe)->bad_mac >= 2;
+}
+
+static void on_refusal_timer(void *user)
+{
+	check();
+	loop_timer_set(*(struct loop_timer **)user, 10);
+}
+
+/* c claims a's address, but its MACs are those of c. */
+static void a_wrong_identity_is_counted_not_believed(void **state)
+{
+	struct loop_timer *timer = NULL;
+
+	(void)state;
+	start(&world->a, "c", "127.0.8.1", "b", "127.0.8.2");
+	start(&world->b, "b", "127.0.8.2", "a", "127.0.8.1");
+	timer = loop_timer_new(world->loop, on_refusal_timer, &timer);
+	loop_timer_set(timer, 10);
+	wait_until(refused);
+	assert_int_equal(world->b.heartbeats, 0);
+	loop_timer_free(timer);
+}
+
+static bool heard_again(const struct world *w)
+{
+	return w->a.heartbeats >= 6;
+}
+
+static void goes_on_after_its_device_changed(void **state)
+{
+	(void)state;
+	start(&world->a, "a", "127.0.8.1", "b", "127.0.8.2");
+	start(&world->b, "b", "127.0.8.2", "a", "127.0.8.1");
+	probe_device_changed(world->a.probe, "lo");
+	probe_device_changed(world->b.probe, "lo");
+	probe_device_changed(world->b.probe, "no-such");
+	wait_until(heard_again);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(heartbeats_go_both_ways_with_view_and_boot, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(echoes_are_answered_by_the_kernel, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_wrong_identity_is_counted_not_believed, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(goes_on_after_its_device_changed, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("probe", tests, NULL, NULL);
+}
