@@ -31,7 +31,7 @@ struct config {
 	int ike_rekey_s;		/* ike.rekey_s, 14400 */
 	int child_rekey_s;		/* ike.child_rekey_s, 3600 */
 	char *charon;			/* ike.charon, /usr/sbin/charon-systemd */
-	char bridge[16];		/* bridge.name, "sennit0": must begin with "sn" */
+	char bridge[16];		/* bridge.name, "snbr0": must begin with "sn" */
 	int mtu;			/* mtu; 0 = by data plane */
 	bool masquerade;		/* masquerade, true */
 	ARRAY(struct config_listener) http; /* http.listen, ["127.0.0.1:8111"] */
@@ -47,13 +47,20 @@ void config_free(struct config *c);
 SN_DEFINE_CLEANUP(struct config *, config_free);
 
 /*
- * text is the file's content (name is for messages), environ the process'
+ * text is the file's content (name is for messages), NULL when there is no
+ * file: then all is default but for the variables; environ the process'
  * variables ("SENNIT_METADATA_URL=…", NULL-terminated; others are ignored,
  * unknown SENNIT_ ones are errors). Pure. 0, or -EINVAL with e:
  * "FILE: /http/listen/0: …" or "SENNIT_MTU: …".
  */
 int config_parse(const char *name, const char *text, size_t len, char *const *environ,
 		 struct config **ret, struct sn_error *e);
+
+/*
+ * The address in metadata.url, when it is written as one (no name, no
+ * file:///): true and *ret. The overlay must not contain it.
+ */
+bool config_metadata_address(const struct config *c, struct sn_addr *ret);
 
 /* The variable and the key it overrides, for the README and --help; NULL-terminated by variable. */
 struct config_variable {

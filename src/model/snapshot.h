@@ -19,6 +19,20 @@
 #include "base/error.h"
 #include "base/json.h"
 
+/* Limits on what a source may bring; over one of them it is refused whole. */
+#define SNAPSHOT_MAX_HOSTS 4096
+#define SNAPSHOT_MAX_CONTAINERS 65536
+/* Over one of these the host is wrong. */
+#define HOST_MAX_ADDRESSES 16
+#define HOST_MAX_PREFIXES 256
+/* Longer names are cut. */
+#define HOST_MAX_NAME 255
+/* Problems that are kept; later ones of the same document are not told. */
+#define SNAPSHOT_MAX_PROBLEMS 256
+/* The widest overlay (design §5.10). */
+#define OVERLAY_MIN_LEN_V4 8
+#define OVERLAY_MIN_LEN_V6 32
+
 enum host_state {
 	HOST_ACTIVE,
 	HOST_INACTIVE,
@@ -28,6 +42,8 @@ enum host_state {
 };
 /* "active", "inactive", "reconnecting", "disconnected", "gone". */
 const char *host_state_to_string(enum host_state state);
+/* 0, or -EINVAL for a name that is no state. */
+int host_state_from_string(const char *name, enum host_state *ret);
 
 struct host {
 	char id[SN_ID_SIZE];
@@ -45,6 +61,7 @@ struct problem {
 	char *place; /* RFC 6901 pointer into the source's document, "/hosts/3/agent_ip" */
 	char *text;
 };
+void problem_fini(struct problem *p);
 
 struct snapshot {
 	char mesh_id[SN_ID_SIZE];
