@@ -5,7 +5,8 @@
  *
  * run_dir/strongswan.conf	written before each start (0600)
  * run_dir/charon.vici		its socket
- * run_dir/charon.log		its log (level 1; never above 2)
+ * run_dir/charon.log		its log (level 1; never above 2), cut when it is long: the last 2 MB
+ *				before that are in charon.log.1
  * run_dir/charon.json		{"pid", "start_time" (field 22 of /proc/PID/stat), "boot_id" (16 hex digits)}
  */
 #pragma once
@@ -16,37 +17,46 @@
 struct charon;
 
 struct charon_settings {
-	const char *path;    /* of charon-systemd */
-	const char *run_dir;
+	const char *path;    /* of charon-systemd, absolute */
+	const char *run_dir; /* absolute, exists; see charon_conf_write() for what it may hold */
 	const char *plugins; /* lines for strongswan.conf of the data plane, inside charon-systemd { } */
 };
 
 struct charon_handlers {
-	/* Its process ended (or the adopted one did, by pidfd). */
+	/* Its process ended (or the adopted one did, by pidfd); charon_pid() is 0 already. */
 	void (*exited)(const char *how, void *user);
 	void *user;
 };
 
 int charon_new(struct loop *loop, const struct charon_settings *settings,
 	       const struct charon_handlers *handlers, struct charon **ret, struct sn_error *e);
-/* Forgets it; the process goes on. */
+/* Forgets it; the process goes on. In exited(), too. */
 void charon_free(struct charon *c);
+SN_DEFINE_CLEANUP(struct charon *, charon_free);
 
 enum charon_outcome { CHARON_ADOPTED = 0, CHARON_NONE = 1 };
 /*
  * Looks for a charon of ours that runs: the record, the process' start time and
  * executable, and the socket's peer (peer_pid, from vici_peer_pid()) must agree.
- * CHARON_ADOPTED, CHARON_NONE (start one), or negative with e: somebody else's
- * process answers on our socket.
+ * A lost record is made anew with another boot id; a binary that an upgrade has replaced
+ * is ours by the record alone. CHARON_ADOPTED (also when it is watched already),
+ * CHARON_NONE (it is gone: start one), or negative with e: somebody else's process
+ * answers on our socket, or ours in another network namespace.
  */
 int charon_adopt(struct charon *c, int peer_pid, struct sn_error *e);
 /*
  * Starts one: own session, no inherited descriptors, standard streams to /dev/null and
  * its log, environment of PATH and STRONGSWAN_CONF only. The parent is not
- * needed any more afterwards. 0 or a negative errno with e.
+ * needed any more afterwards. 0 or a negative errno with e (exec's, too): -EALREADY
+ * when one is watched, -EADDRINUSE when somebody listens on the socket.
+ *
+ * It does not wait for the socket (some 30 ms). The process that the record names, when
+ * it lives, is taken over instead of a second one being started, as it has ports 500 and
+ * 4500; whoever finds that it never answers stops it and starts again after exited().
  */
 int charon_start(struct charon *c, struct sn_error *e);
-/* SIGTERM, after 5 s SIGKILL; exited() comes. */
+/* SIGTERM, after 5 s SIGKILL; exited() comes. Nothing when there is no process. */
 void charon_stop(struct charon *c);
 int charon_pid(const struct charon *c); /* 0: none */
+/* Of the running or, when there is none, the last one; 0: never one. */
 uint64_t charon_boot_id(const struct charon *c);
