@@ -23,10 +23,11 @@ struct ike_child {
 	uint32_t unique_id;
 	char name[24];
 	bool installed; /* INSTALLED or REKEYING: it carries packets */
+	bool rekeying;	/* REKEYING: another one is about to replace it */
 	uint32_t spi_in, spi_out; /* host byte order */
 	uint64_t bytes_in, bytes_out, packets_in, packets_out;
 	int64_t age_s; /* since it was installed */
-	int64_t rekey_in_s;
+	int64_t rekey_in_s; /* -1: none is due */
 };
 struct ike_sa {
 	uint32_t unique_id;
@@ -34,8 +35,8 @@ struct ike_sa {
 	enum ike_sa_state state;
 	bool initiator; /* this host initiated it */
 	uint64_t spi_i, spi_r;
-	int64_t age_s; /* since established */
-	int64_t rekey_in_s;
+	int64_t age_s; /* since established; -1 while it is not ESTABLISHED */
+	int64_t rekey_in_s; /* -1: none is due */
 	struct sn_addr remote;
 	uint16_t remote_port;
 	ARRAY(struct ike_child) children;

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rules of a pair, one static function a rule, in the order in which
+ * pair_look() asks them. A rule that ends an SA first marks it (extra_since)
+ * and acts when the mark is old enough; whatever ends the reason takes the
+ * mark away. So a rekeying, which shows two SAs for a moment, costs nothing.
+ */
+#include "ike/pair.h"
+
+#include <stdio.h>
+
+#define NEVER INT64_MAX
+
+static void set_child(struct pair *p, const char *child)
+{
+	snprintf(p->child, sizeof(p->child), "%s", child);
+}
+
+void pair_init(struct pair *p, bool owner, const char *child)
+{
+	*p = (struct pair){
+		.owner = owner, .alone_since = -1, .bare_since = -1, .whole_since = -1
+	};
+	set_child(p, child);
+}
+
+void pair_fini(struct pair *p)
+{
+	array_free(&p->memory);
+}
+
+void pair_set(struct pair *p, bool owner, const char *child)
+{
+	if (p->owner == owner && streq(p->child, child))
+		return;
+	p->owner = owner;
+	set_child(p, child);
+	/* the new child has not failed yet */
+	p->tries = 0;
+	p->retry_at = 0;
+	p->bare_since = -1;
+	p->whole_since = -1;
+}
+
+void pair_booted(struct pair *p)
+{
+	p->booted = true;
+}
+
+void pair_kick(struct pair *p)
+{
+	p->kicked = true;
+}
+
+bool pair_stands(const struct ike_sa *sa)
+{
+	return sa->state == IKE_SA_ESTABLISHED || sa->state == IKE_SA_REKEYING;
+}
+
+const struct ike_child *pair_child(const struct ike_sa *sa, const char *name)
+{
+	const struct ike_child *best = NULL;
+
+	array_foreach(&sa->children, c)
+		if (c->installed && (!name || streq(c->name, name)) &&
+		    (!best || c->unique_id > best->unique_id))
+			best = c;
+	return best;
+}
+
+/* Negative: a stays rather than b. */
+static int compare_claims(const struct ike_sa *a, const struct ike_sa *b, bool owner,
+			  const char *child)
+{
+	bool whole_a = pair_child(a, child), whole_b = pair_child(b, child);
+	bool owners_a = a->initiator == owner, owners_b = b->initiator == owner;
+
+	if (whole_a != whole_b)
+		return whole_a ? -1 : 1;
+	if (owners_a != owners_b)
+		return owners_a ? -1 : 1;
+	return sn_cmp_num(a->spi_i, b->spi_i);
+}
+
+const struct ike_sa *pair_best(const struct ike_sa *sas, size_t n, bool owner, const char *child)
+{
+	const struct ike_sa *best = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (pair_stands(&sas[i]) &&
+		    (!best || compare_claims(&sas[i], best, owner, child) < 0))
+			best = &sas[i];
+	return best;
+}
+
+static void add_step(struct pair_steps *steps, enum pair_verb verb, uint32_t id)
+{
+	if (steps->n < PAIR_MAX_STEPS)
+		steps->v[steps->n++] = (struct pair_step){ .verb = verb, .id = id };
+}
+
+static struct pair_memory *recall(struct pair *p, uint32_t id, bool child, int64_t now)
+{
+	struct pair_memory *m;
+
+	array_foreach(&p->memory, known)
+		if (known->id == id && known->child == child)
+			return known;
+	m = array_add(&p->memory);
+	*m = (struct pair_memory){ .id = id, .child = child, .first_seen = now };
+	return m;
+}
+
+/* Takes up what is new and forgets what is gone. */
+static void remember(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now)
+{
+	array_foreach(&p->memory, m)
+		m->here = false;
+	for (size_t i = 0; i < n; i++) {
+		recall(p, sas[i].unique_id, false, now)->here = true;
+		array_foreach(&sas[i].children, c)
+			recall(p, c->unique_id, true, now)->here = true;
+	}
+	for (size_t i = p->memory.n; i > 0; i--)
+		if (!p->memory.v[i - 1].here)
+			array_remove(&p->memory, i - 1);
+}
+
+/*
+ * The newest by charon's clock, and by its counter within a second. A
+ * rekeying one has no age: it was established before any that has one.
+ */
+static bool is_newer(const struct ike_sa *a, const struct ike_sa *b)
+{
+	int64_t age_a = a->age_s < 0 ? INT64_MAX : a->age_s;
+	int64_t age_b = b->age_s < 0 ? INT64_MAX : b->age_s;
+
+	return age_a != age_b ? age_a < age_b : a->unique_id > b->unique_id;
+}
+
+static void end_void(struct pair *p, const struct ike_sa *sas, size_t n, struct pair_steps *steps)
+{
+	const struct ike_sa *newest = NULL;
+
+	if (!p->booted)
+		return;
+	p->booted = false;
+	for (size_t i = 0; i < n; i++)
+		if (pair_stands(&sas[i]) && (!newest || is_newer(&sas[i], newest)))
+			newest = &sas[i];
+	for (size_t i = 0; i < n; i++)
+		if (pair_stands(&sas[i]) && &sas[i] != newest)
+			add_step(steps, PAIR_END_IKE_FORCE, sas[i].unique_id);
+}
+
+/* Ends m's SA with verb once the reason is old enough, harder once it was asked in vain. */
+static int64_t end_extra(struct pair_memory *m, int64_t patience, enum pair_verb verb,
+			 enum pair_verb harder, int64_t now, struct pair_steps *steps)
+{
+	if (m->extra_since == 0)
+		m->extra_since = now;
+	if (now < m->extra_since + patience)
+		return m->extra_since + patience;
+	if (m->asked_at == 0)
+		add_step(steps, verb, m->id);
+	else if (now >= m->asked_at + PAIR_FORCE_MS)
+		add_step(steps, harder, m->id);
+	else
+		return m->asked_at + PAIR_FORCE_MS;
+	m->asked_at = now;
+	return now + PAIR_FORCE_MS;
+}
+
+static int64_t end_duplicates(struct pair *p, const struct ike_sa *sas, size_t n,
+			      const struct ike_sa *best, int64_t now, struct pair_steps *steps)
+{
+	int64_t next = NEVER, due;
+
+	for (size_t i = 0; i < n; i++) {
+		struct pair_memory *m = recall(p, sas[i].unique_id, false, now);
+		bool asked = m->asked_at != 0 && sas[i].state == IKE_SA_DELETING;
+		bool extra = p->owner && best && &sas[i] != best &&
+			     best->state == IKE_SA_ESTABLISHED &&
+			     sas[i].state == IKE_SA_ESTABLISHED;
+
+		if (!asked && !extra) {
+			m->extra_since = 0;
+			continue;
+		}
+		due = end_extra(m, PAIR_SETTLE_MS, PAIR_END_IKE, PAIR_END_IKE_FORCE, now, steps);
+		next = SN_MIN(next, due);
+	}
+	return next;
+}
+
+/*
+ * Children that the wanted one has replaced. Those of other IKE_SAs go with
+ * theirs.
+ */
+static int64_t end_children(struct pair *p, const struct ike_sa *best, int64_t now,
+			    struct pair_steps *steps)
+{
+	const struct ike_child *wanted = best ? pair_child(best, p->child) : NULL;
+	int64_t patience = p->owner ? PAIR_SETTLE_MS : PAIR_HELP_MS, next = NEVER, due;
+
+	if (!best)
+		return NEVER;
+	array_foreach(&best->children, c) {
+		struct pair_memory *m = recall(p, c->unique_id, true, now);
+
+		if (!wanted || wanted->rekeying || c == wanted || !c->installed || c->rekeying) {
+			m->extra_since = 0;
+			continue;
+		}
+		due = end_extra(m, patience, PAIR_END_CHILD, PAIR_END_CHILD, now, steps);
+		next = SN_MIN(next, due);
+	}
+	return next;
+}
+
+/* True while a CONNECTING one is worth waiting for. */
+static bool is_connecting(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now,
+			  struct pair_steps *steps, int64_t *next)
+{
+	int64_t patience = p->kicked ? PAIR_KICK_MS : PAIR_HANG_MS;
+	bool waiting = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct pair_memory *m;
+
+		if (sas[i].state != IKE_SA_CONNECTING)
+			continue;
+		m = recall(p, sas[i].unique_id, false, now);
+		if (now >= m->first_seen + patience) {
+			add_step(steps, PAIR_END_IKE_FORCE, sas[i].unique_id);
+			continue;
+		}
+		waiting = true;
+		*next = SN_MIN(*next, m->first_seen + patience);
+	}
+	return waiting;
+}
+
+static void draw_patience(struct pair *p, int64_t wait, int64_t spread, uint32_t dice)
+{
+	p->patience_ms = p->owner ? wait : wait + dice % (spread + 1);
+}
+
+/* Which of the three the pair is: whole, bare (an IKE_SA without the child), alone; and since when.
+ */
+static void note_condition(struct pair *p, const struct ike_sa *best, size_t n, int64_t now,
+			   uint32_t dice)
+{
+	bool whole = best && pair_child(best, p->child);
+	bool bare = best && !whole;
+	/* the owner does not wait for a dying one to be gone */
+	bool alone = p->owner ? !best : n == 0;
+
+	if (whole && p->whole_since < 0)
+		p->whole_since = now;
+	if (!whole)
+		p->whole_since = -1;
+	if (alone && p->alone_since < 0) {
+		p->alone_since = now;
+		draw_patience(p, p->owner ? 0 : PAIR_OTHER_WAIT_MS, PAIR_OTHER_SPREAD_MS, dice);
+	}
+	if (!alone)
+		p->alone_since = -1;
+	if (bare && p->bare_since < 0) {
+		p->bare_since = now;
+		draw_patience(p, p->owner ? PAIR_CHILD_WAIT_MS : PAIR_OTHER_CHILD_WAIT_MS,
+			      PAIR_OTHER_CHILD_SPREAD_MS, dice);
+	}
+	if (!bare)
+		p->bare_since = -1;
+	if (whole && now >= p->whole_since + PAIR_STABLE_MS) {
+		p->tries = 0;
+		p->retry_at = 0;
+	}
+}
+
+/* 0.25 s, 0.5 s, … 5 s, each up to a quarter shorter or longer. */
+static int64_t backoff(unsigned tries, uint32_t dice)
+{
+	int64_t ms = PAIR_BACKOFF_MIN_MS;
+
+	while (tries-- > 0 && ms < PAIR_BACKOFF_MAX_MS)
+		ms *= 2;
+	ms = SN_MIN(ms, PAIR_BACKOFF_MAX_MS);
+	return ms * 3 / 4 + dice % (ms / 2 + 1);
+}
+
+/*
+ * The other end is bare although it initiated twice: the owner keeps its own
+ * IKE_SA, made with our old connection, and ends the one made with the new.
+ * Only an end to the old one lets it begin again.
+ */
+static bool owner_insists(const struct pair *p)
+{
+	return !p->owner && p->bare_since >= 0 && p->tries >= PAIR_OTHER_TRIES;
+}
+
+static int64_t initiate(struct pair *p, const struct ike_sa *best, int64_t now, uint32_t dice,
+			struct pair_steps *steps)
+{
+	int64_t since = p->bare_since >= 0 ? p->bare_since : p->alone_since;
+	int64_t due;
+
+	if (since < 0)
+		return NEVER;
+	due = p->kicked ? now : SN_MAX(since + p->patience_ms, p->retry_at);
+	if (now < due)
+		return due;
+	p->retry_at = now + backoff(p->tries, dice);
+	if (owner_insists(p)) {
+		add_step(steps, PAIR_END_IKE, best->unique_id);
+		p->tries = 0;
+	} else {
+		add_step(steps, PAIR_INITIATE, 0);
+		p->tries++;
+	}
+	/* the other end waits its whole time again */
+	if (!p->owner)
+		p->alone_since = p->bare_since = -1;
+	return p->retry_at;
+}
+
+int64_t pair_look(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now, uint32_t dice,
+		  struct pair_steps *ret)
+{
+	const struct ike_sa *best = pair_best(sas, n, p->owner, p->child);
+	int64_t next = NEVER, due;
+
+	*ret = (struct pair_steps){ .n = 0 };
+	remember(p, sas, n, now);
+	note_condition(p, best, n, now, dice);
+	if (p->whole_since >= 0)
+		p->kicked = false;
+	if (p->kicked)
+		p->tries = 0;
+	end_void(p, sas, n, ret);
+	if (ret->n > 0)
+		return now; /* who is the best is asked again without them */
+	due = end_duplicates(p, sas, n, best, now, ret);
+	next = SN_MIN(next, due);
+	due = end_children(p, best, now, ret);
+	next = SN_MIN(next, due);
+	if (!is_connecting(p, sas, n, now, ret, &next)) {
+		due = initiate(p, best, now, dice, ret);
+		next = SN_MIN(next, due);
+		p->kicked = false;
+	}
+	return next;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One pair of hosts, seen from one end: who initiates when, and which IKE_SA
+ * and CHILD_SA stay when there are several (design §7). Pure: the list of SAs,
+ * the time and a die go in, what to do comes out.
+ *
+ * Who initiates. The owner at once when there is no IKE_SA, and 1 s after one
+ * stands without the wanted child. The other end waits 10 s + 0..5 s without
+ * an IKE_SA in any state, and 3 s + 0..1 s for the child. Nobody while one is
+ * CONNECTING: charon tries again by itself. Failures back off from 0.25 s to 5 s.
+ *
+ * Who stays. Of several standing IKE_SAs first those that carry the wanted
+ * child (a tunnel is both), then those the owner initiated, then the lowest
+ * initiator SPI: facts that both ends see alike, so they agree without a
+ * word. Only the owner ends the others, and only when it saw them ESTABLISHED in two
+ * looks PAIR_SETTLE_MS apart: a rekeying shows two for a moment. Children with
+ * other names, and older ones of the wanted name, go the same way; the other
+ * end helps when the owner did not for PAIR_HELP_MS.
+ */
+#pragma once
+
+#include "ike/ike.h"
+
+#define PAIR_OTHER_WAIT_MS 10000
+#define PAIR_OTHER_SPREAD_MS 5000
+#define PAIR_CHILD_WAIT_MS 1000
+#define PAIR_OTHER_CHILD_WAIT_MS 3000
+#define PAIR_OTHER_CHILD_SPREAD_MS 1000
+#define PAIR_BACKOFF_MIN_MS 250
+#define PAIR_BACKOFF_MAX_MS 5000
+#define PAIR_SETTLE_MS 500  /* a duplicate counts when it lasts */
+#define PAIR_HELP_MS 5000   /* then the other end ends superfluous children too */
+#define PAIR_FORCE_MS 3000  /* an SA asked to go is forced after this */
+#define PAIR_HANG_MS 30000  /* a CONNECTING one is given up */
+#define PAIR_KICK_MS 1000   /* a CONNECTING one older than this does not stop a kick */
+#define PAIR_STABLE_MS 5000 /* a tunnel that lives so long clears the back-off */
+#define PAIR_OTHER_TRIES 2  /* of the other end for the child, before it ends the IKE_SA */
+#define PAIR_MAX_STEPS 16   /* at one look; what is left comes at the next */
+
+/* What a pair remembers of an SA between two looks. */
+struct pair_memory {
+	uint32_t id;
+	bool child;
+	bool here; /* in this look */
+	int64_t first_seen;
+	int64_t extra_since; /* 0: it is not superfluous */
+	int64_t asked_at;    /* 0: nobody asked it to go */
+};
+
+struct pair {
+	bool owner;
+	char child[24];
+	int64_t alone_since; /* no IKE_SA at all; -1: there is one */
+	int64_t bare_since;  /* an IKE_SA stands, the wanted child does not; -1: not so */
+	int64_t whole_since; /* the tunnel stands; -1: it does not */
+	int64_t patience_ms; /* drawn when alone or bare began */
+	int64_t retry_at;
+	unsigned tries;
+	bool booted, kicked;
+	ARRAY(struct pair_memory) memory;
+};
+
+enum pair_verb {
+	PAIR_INITIATE, /* the wanted child, and the IKE_SA if need be */
+	PAIR_END_IKE,  /* with a DELETE that is retransmitted */
+	PAIR_END_IKE_FORCE,
+	PAIR_END_CHILD,
+};
+
+struct pair_step {
+	enum pair_verb verb;
+	uint32_t id; /* of charon: IKE_SA or CHILD_SA; 0 with PAIR_INITIATE */
+};
+
+struct pair_steps {
+	struct pair_step v[PAIR_MAX_STEPS];
+	size_t n;
+};
+
+void pair_init(struct pair *p, bool owner, const char *child);
+void pair_fini(struct pair *p);
+/* Changes what is wanted; an SA that stands is kept until the new child does. */
+void pair_set(struct pair *p, bool owner, const char *child);
+/* The peer's charon is a new process: at the next look only the newest IKE_SA stays. */
+void pair_booted(struct pair *p);
+/* At the next look no waiting and no back-off counts. */
+void pair_kick(struct pair *p);
+
+/*
+ * Looks at all SAs of the peer, which were listed after every step of the look
+ * before was carried out. dice: 32 random bits. Returns when to look again at
+ * the latest (INT64_MAX: when something changes).
+ */
+int64_t pair_look(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now, uint32_t dice,
+		  struct pair_steps *ret);
+
+/* ESTABLISHED or being rekeyed. */
+bool pair_stands(const struct ike_sa *sa);
+/* The newest installed child with this name, else (name NULL) any; NULL: none. */
+const struct ike_child *pair_child(const struct ike_sa *sa, const char *name);
+/* The IKE_SA that stays by the rule above; NULL: none stands. */
+const struct ike_sa *pair_best(const struct ike_sa *sas, size_t n, bool owner, const char *child);
