@@ -18,15 +18,21 @@
 struct ike;
 
 /* An IKE_SA with its children, as list-sas and the events tell. */
-enum ike_sa_state { IKE_SA_CONNECTING, IKE_SA_ESTABLISHED, IKE_SA_REKEYING, IKE_SA_DELETING, IKE_SA_OTHER };
+enum ike_sa_state {
+	IKE_SA_CONNECTING,
+	IKE_SA_ESTABLISHED,
+	IKE_SA_REKEYING,
+	IKE_SA_DELETING,
+	IKE_SA_OTHER
+};
 struct ike_child {
 	uint32_t unique_id;
 	char name[24];
-	bool installed; /* INSTALLED or REKEYING: it carries packets */
-	bool rekeying;	/* REKEYING: another one is about to replace it */
+	bool installed;           /* INSTALLED or REKEYING: it carries packets */
+	bool rekeying;            /* REKEYING: another one is about to replace it */
 	uint32_t spi_in, spi_out; /* host byte order */
 	uint64_t bytes_in, bytes_out, packets_in, packets_out;
-	int64_t age_s; /* since it was installed */
+	int64_t age_s;      /* since it was installed */
 	int64_t rekey_in_s; /* -1: none is due */
 };
 struct ike_sa {
@@ -35,7 +41,7 @@ struct ike_sa {
 	enum ike_sa_state state;
 	bool initiator; /* this host initiated it */
 	uint64_t spi_i, spi_r;
-	int64_t age_s; /* since established; -1 while it is not ESTABLISHED */
+	int64_t age_s;      /* since established; -1 while it is not ESTABLISHED */
 	int64_t rekey_in_s; /* -1: none is due */
 	struct sn_addr remote;
 	uint16_t remote_port;
@@ -43,10 +49,10 @@ struct ike_sa {
 };
 
 struct ike_settings {
-	const char *charon;   /* path of the binary */
-	const char *run_dir;  /* strongswan.conf, charon.vici, charon.log, charon.json */
-	const char *plugins;  /* struct dataplane's charon_plugins */
-	const char *mesh_id;  /* for the pair keys */
+	const char *charon;  /* path of the binary */
+	const char *run_dir; /* strongswan.conf, charon.vici, charon.log, charon.json */
+	const char *plugins; /* struct dataplane's charon_plugins */
+	const char *mesh_id; /* for the pair keys */
 	const char *self;
 };
 
@@ -55,7 +61,7 @@ struct ike_settings {
  * call. peer_error: charon's own words why a negotiation with this peer failed.
  */
 struct ike_handlers {
-	void (*online)(void *user);  /* vici answers: objects can be observed */
+	void (*online)(void *user);                   /* vici answers: objects can be observed */
 	void (*offline)(const char *why, void *user); /* charon or its socket went away */
 	void (*sas_changed)(const char *peer, void *user); /* peer NULL: any */
 	void (*peer_error)(const char *peer, const char *text, void *user);
@@ -65,9 +71,11 @@ struct ike_handlers {
 /* secrets stays the caller's and outlives ike; see ike_set_secrets(). */
 int ike_new(struct loop *loop, const struct ike_settings *settings, const struct secrets *secrets,
 	    const struct ike_handlers *handlers, struct ike **ret, struct sn_error *e);
-/* Leaves charon running. */
+/* Leaves charon running. No callback comes any more, also for what was asked. */
 void ike_free(struct ike *ike);
 SN_DEFINE_CLEANUP(struct ike *, ike_free);
+/* Other secrets from now on; keys that are loaded stay until the plan changes them. */
+void ike_set_secrets(struct ike *ike, const struct secrets *secrets);
 /*
  * Adopts the charon that answers on our socket (its peer credentials, its
  * executable and the record in run_dir agree), else starts one in a session
@@ -86,7 +94,8 @@ int ike_charon_pid(const struct ike *ike);
 
 /*
  * Keys and connections of ours in charon. ok = false: it went away meanwhile,
- * set is then empty and says nothing. set belongs to the callee.
+ * set is then empty and says nothing. Its content is the callee's, who frees it with
+ * object_set_fini() or moves it; the struct is valid during the call only.
  */
 typedef void (*ike_observed_fn)(bool ok, struct object_set *set, void *user);
 void ike_observe(struct ike *ike, ike_observed_fn fn, void *user);
@@ -115,7 +124,8 @@ void ike_peer_booted(struct ike *ike, const char *peer);
 /* Negotiate with this peer now, whatever the back-off says. */
 void ike_kick(struct ike *ike, const char *peer);
 
-/* The SAs as of the last look (at most 1 s old, at once after an event). Borrowed until the next turn. */
+/* The SAs as of the last look (at most 1 s old, at once after an event), by peer. Borrowed until
+ * the next turn. */
 const struct ike_sa *ike_sas(const struct ike *ike, size_t *ret_n);
 /* The one that carries this peer's packets, or NULL. */
 const struct ike_sa *ike_peer_sa(const struct ike *ike, const char *peer,

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One timer drives it: attempt() opens the socket, and starts charon when
+ * nobody listens there and none of ours runs. A connection counts only when
+ * charon answered on it: a stopped process accepts connections, too.
+ */
+#include "ike/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct session {
+	struct loop *loop;
+	struct session_handlers handlers;
+	char *socket;
+	struct charon *charon;
+	struct vici *vici;
+	bool up;
+	bool stopping;
+	struct loop_timer *timer;
+	int64_t started_at; /* the charon that runs, or our wish for it */
+	int64_t backoff_ms;
+	char why[256]; /* the last reason told; "" while up */
+};
+
+static const char *const events[] = { "ike-updown", "child-updown", "ike-rekey", "child-rekey",
+				      "ike-update", "log",          NULL };
+
+static void say_down(struct session *s, const char *why)
+{
+	bool news = s->up || !streq(s->why, why);
+
+	s->up = false;
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	if (news)
+		s->handlers.down(s->why, s->handlers.user);
+}
+
+static void hang_up(struct session *s)
+{
+	vici_close(sn_steal(s->vici));
+}
+
+/* Quick while charon may be starting, then patient. */
+static void try_again(struct session *s, const char *why)
+{
+	bool young = sn_now_ms() < s->started_at + SESSION_PATIENCE_MS;
+
+	hang_up(s);
+	loop_timer_set(s->timer, young ? SESSION_CONNECT_MS : SESSION_SLOW_CONNECT_MS);
+	if (!young || s->up)
+		say_down(s, why);
+}
+
+static void on_disconnected(const char *why, void *user)
+{
+	struct session *s = user;
+
+	if (!s->stopping)
+		try_again(s, why);
+}
+
+static void on_event(const char *name, const struct vici_node *message, void *user)
+{
+	struct session *s = user;
+
+	s->handlers.event(name, message, s->handlers.user);
+}
+
+static void on_first_answer(int result, const struct vici_node *reply, void *user)
+{
+	struct session *s = user;
+
+	(void)reply;
+	if (result == -ECONNRESET || result == -ETIMEDOUT)
+		return; /* on_disconnected() comes */
+	s->up = true;
+	s->why[0] = '\0';
+	s->handlers.up(s->handlers.user);
+}
+
+static int start_charon(struct session *s, struct sn_error *e)
+{
+	int r = charon_start(s->charon, e);
+
+	if (r < 0)
+		return r;
+	s->started_at = sn_now_ms();
+	return 0;
+}
+
+static void restart_later(struct session *s, const char *why)
+{
+	s->backoff_ms =
+		SN_MIN(SN_MAX(2 * s->backoff_ms, SESSION_BACKOFF_MIN_MS), SESSION_BACKOFF_MAX_MS);
+	loop_timer_set(s->timer, s->backoff_ms);
+	say_down(s, why);
+}
+
+/* Somebody listens: is it ours? */
+static void greet(struct session *s)
+{
+	int pid = vici_peer_pid(s->vici);
+	struct sn_error e = { 0 };
+
+	if (charon_adopt(s->charon, pid, &e) != CHARON_ADOPTED) {
+		/* ended while we asked (no e), or none of ours: that may last */
+		if (e.code < 0)
+			s->started_at = 0;
+		try_again(s, e.code < 0 ? e.text : "charon ended");
+		return;
+	}
+	vici_call(s->vici, "version", NULL, NULL, SESSION_ANSWER_MS, NULL, on_first_answer, s);
+}
+
+static void attempt(void *user)
+{
+	const struct vici_handlers handlers = { .event = on_event,
+						.disconnected = on_disconnected,
+						.user = user };
+	struct session *s = user;
+	struct sn_error e = { 0 };
+
+	if (s->stopping || s->vici)
+		return;
+	if (vici_open(s->loop, s->socket, events, &handlers, &s->vici, &e) == 0)
+		greet(s);
+	else if (charon_pid(s->charon) > 0)
+		try_again(s, e.text);
+	else if (start_charon(s, &e) < 0)
+		restart_later(s, e.text);
+	else
+		loop_timer_set(s->timer, SESSION_CONNECT_MS);
+}
+
+static void on_exited(const char *how, void *user)
+{
+	struct session *s = user;
+
+	hang_up(s);
+	loop_timer_cancel(s->timer);
+	if (s->stopping) {
+		say_down(s, "stopped");
+		s->handlers.ended(s->handlers.user);
+		return;
+	}
+	if (sn_now_ms() >= s->started_at + SESSION_STABLE_MS)
+		s->backoff_ms = 0;
+	restart_later(s, how);
+}
+
+int session_new(struct loop *loop, const struct charon_settings *settings,
+		const struct session_handlers *handlers, struct session **ret, struct sn_error *e)
+{
+	_cleanup_(session_freep) struct session *s = xcalloc(1, sizeof(*s));
+	struct charon_handlers from_charon = { .exited = on_exited, .user = s };
+	int r;
+
+	s->loop = loop;
+	s->handlers = *handlers;
+	s->socket = xasprintf("%s/charon.vici", settings->run_dir);
+	s->timer = loop_timer_new(loop, attempt, s);
+	r = charon_new(loop, settings, &from_charon, &s->charon, e);
+	if (r < 0)
+		return r;
+	*ret = sn_steal(s);
+	return 0;
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	hang_up(s);
+	charon_free(s->charon);
+	loop_timer_free(s->timer);
+	free(s->socket);
+	free(s);
+}
+
+void session_start(struct session *s)
+{
+	s->started_at = sn_now_ms();
+	attempt(s);
+}
+
+void session_shutdown(struct session *s)
+{
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	loop_timer_cancel(s->timer);
+	hang_up(s);
+	if (charon_pid(s->charon) > 0)
+		charon_stop(s->charon);
+	else
+		s->handlers.ended(s->handlers.user);
+}
+
+struct vici *session_vici(const struct session *s)
+{
+	return s->up ? s->vici : NULL;
+}
+
+int session_pid(const struct session *s)
+{
+	return charon_pid(s->charon);
+}
+
+uint64_t session_boot_id(const struct session *s)
+{
+	return charon_pid(s->charon) > 0 ? charon_boot_id(s->charon) : 0;
+}
