@@ -156,18 +156,22 @@ void object_fini(struct object *o);
 void object_copy(const struct object *o, struct object *ret);
 /* Orders by kind, then key. */
 int object_cmp(const struct object *a, const struct object *b);
-/* All attributes of two objects with the same key. */
+/*
+ * All attributes of two objects with the same key. Connections: the name of
+ * the child, which stands for all of them, so an observed one may have gaps.
+ * Links: a hardware address only where both sides have one.
+ */
 bool object_equal(const struct object *a, const struct object *b);
 const char *object_kind_to_string(enum object_kind kind);
-/* "route 10.42.2.0/24": kind and key. */
+/* "route 10.42.2.0/24": kind and key. Table and metric are told unless 254 and 0. */
 void object_add_name(const struct object *o, struct strbuf *b);
-/* "route 10.42.2.0/24 dev ipsec0 src 10.42.1.1 metric 0": all of it, one line. An nft
+/* "route 10.42.2.0/24 dev ipsec0 src 10.42.1.1": all of it, one line. An nft
  * table shows the number of its lines and the hash of its text. */
 void object_add_text(const struct object *o, struct strbuf *b);
 /* What differs, "mtu 1500 instead of 1400", for log and plan. */
 void object_add_difference(const struct object *found, const struct object *wanted,
 			   struct strbuf *b);
-/* Sets conn->child from all other attributes. */
+/* Sets conn->child from all other attributes; replay_window is never 0, selectors are sorted. */
 void object_conn_seal(struct object_ike_conn *conn);
 /* FNV-1a, 64 bits: names content, protects nothing. */
 uint64_t object_hash(const void *data, size_t len);

@@ -4,9 +4,14 @@
  * ones. Pure, deterministic, printable; nothing to do is an empty plan.
  *
  * Order: guard and unreachable routes first; then what must go, traffic
- * before machinery (routes to the peer, connection with its SAs, key, address,
- * link); then what must come, machinery before traffic (sysctl, link, address,
- * key, connection, route). A guard table is deleted last.
+ * before machinery (routes to the peer, connection with its SAs, key, sysctl,
+ * address, link); then what must come, machinery before traffic (link, sysctl,
+ * address, key, connection, route). Unreachable routes, then guard tables, are
+ * deleted last. Within a kind the order of the keys, masters before their ports.
+ *
+ * The veth of an attachment is made and deleted by attach alone, which has the
+ * namespace: a plan only changes one that is there. A link that is of another
+ * kind, or has another if_id, than wanted is deleted and made again.
  */
 #pragma once
 

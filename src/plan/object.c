@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Objects of any kind, and sets of them. A set is an array that its maker
+ * fills and then sorts once; after that it is searched and walked, never
+ * changed. The kinds themselves are in object_net.c and object_ike.c.
+ */
+#include "plan/object.h"
+
+#include "plan/object_kind.h"
+
+static const struct object_ops *const kinds[OBJECT_KINDS] = {
+	[OBJECT_NFT] = &object_nft_ops,           [OBJECT_SYSCTL] = &object_sysctl_ops,
+	[OBJECT_LINK] = &object_link_ops,         [OBJECT_ADDRESS] = &object_address_ops,
+	[OBJECT_ROUTE] = &object_route_ops,       [OBJECT_IKE_KEY] = &object_ike_key_ops,
+	[OBJECT_IKE_CONN] = &object_ike_conn_ops,
+};
+
+static const struct object_ops *ops_of(const struct object *o)
+{
+	sn_require(o->kind < OBJECT_KINDS);
+	return kinds[o->kind];
+}
+
+const char *object_kind_to_string(enum object_kind kind)
+{
+	sn_require(kind < OBJECT_KINDS);
+	return kinds[kind]->name;
+}
+
+int object_cmp(const struct object *a, const struct object *b)
+{
+	return a->kind != b->kind ? sn_cmp_num(a->kind, b->kind) : ops_of(a)->cmp(a, b);
+}
+
+bool object_equal(const struct object *a, const struct object *b)
+{
+	return object_cmp(a, b) == 0 && ops_of(a)->equal(a, b);
+}
+
+void object_copy(const struct object *o, struct object *ret)
+{
+	const struct object_ops *ops = ops_of(o);
+
+	*ret = *o;
+	if (ops->copy)
+		ops->copy(o, ret);
+}
+
+void object_fini(struct object *o)
+{
+	const struct object_ops *ops = ops_of(o);
+
+	if (ops->fini)
+		ops->fini(o);
+	memset(o, 0, sizeof(*o));
+}
+
+void object_add_name(const struct object *o, struct strbuf *b)
+{
+	strbuf_addf(b, "%s ", ops_of(o)->name);
+	ops_of(o)->add_key(o, b);
+}
+
+void object_add_text(const struct object *o, struct strbuf *b)
+{
+	object_add_name(o, b);
+	for (const struct object_field *f = ops_of(o)->fields; f->add; f++) {
+		_cleanup_strbuf_ struct strbuf value = STRBUF_INIT;
+
+		f->add(o, &value);
+		if (value.len > 0)
+			strbuf_addf(b, " %s%s%s", f->name, *f->name ? " " : "", value.data);
+	}
+}
+
+void object_add_difference(const struct object *found, const struct object *wanted,
+			   struct strbuf *b)
+{
+	const char *separator = "";
+
+	for (const struct object_field *f = ops_of(found)->fields; f->add; f++) {
+		_cleanup_strbuf_ struct strbuf is = STRBUF_INIT, should = STRBUF_INIT;
+
+		f->add(found, &is);
+		f->add(wanted, &should);
+		if (streq(strbuf_str(&is), strbuf_str(&should)) ||
+		    (f->vague && (!is.len || !should.len)))
+			continue;
+		strbuf_addf(b, "%s%s%s%s instead of %s", separator, f->name, *f->name ? " " : "",
+			    is.len ? is.data : "none", should.len ? should.data : "none");
+		separator = ", ";
+	}
+}
+
+uint64_t object_hash(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * 0x100000001b3u;
+	return h;
+}
+
+struct object *object_set_add(struct object_set *set, enum object_kind kind)
+{
+	struct object *o = array_add(&set->o);
+
+	o->kind = kind;
+	return o;
+}
+
+static int cmp_for_qsort(const void *a, const void *b)
+{
+	return object_cmp(a, b);
+}
+
+void object_set_sort(struct object_set *set)
+{
+	array_sort(&set->o, cmp_for_qsort);
+	for (size_t i = 1; i < set->o.n; i++)
+		sn_require(object_cmp(&set->o.v[i - 1], &set->o.v[i]) < 0);
+}
+
+const struct object *object_set_find(const struct object_set *set, const struct object *like)
+{
+	return set->o.n ? bsearch(like, set->o.v, set->o.n, sizeof(*like), cmp_for_qsort) : NULL;
+}
+
+void object_set_fini(struct object_set *set)
+{
+	array_foreach(&set->o, o)
+		object_fini(o);
+	array_free(&set->o);
+}
