@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ESP in user space: charon's kernel-libipsec plugin and its one TUN device.
+ *
+ * What carries a packet to a peer is our route to the TUN, then libipsec's
+ * search through its policies: the selectors must be the hosts' subnets, and
+ * no two peers' may overlap. Facts behind the oddities, of strongSwan 5.9.8:
+ *  - each local selector needs an address of this host inside, else charon
+ *    refuses it: single addresses of containers cannot be carried;
+ *  - the number of selectors has one byte in IKE, and nobody warns;
+ *  - it installs routes of its own in table 220 whatever install_routes says;
+ *    a mark that no packet has makes the rule that leads there inert;
+ *  - UDP encapsulation is always on; the replay window is 128, without ESN;
+ *  - the TUN has an MTU of 1400, and larger packets vanish if it is raised.
+ * It fails open by itself: the guard and the unreachable route make it safe.
+ */
+#include "plan/dataplane.h"
+#include "plan/guard.h"
+#include "plan/tunnel.h"
+#include "plan/wire.h"
+
+#include <errno.h>
+
+#define DEVICE "ipsec0"
+#define MAX_MTU 1400
+#define MAX_SELECTORS 255
+#define REPLAY_WINDOW 128
+
+static const struct guard_tunnel guard_tunnel = { .devices = DEVICE };
+
+static int refuse(const struct host *h, const struct sn_prefix *p, struct sn_error *e)
+{
+	return sn_error_set(e, -EOPNOTSUPP,
+			    "host %s has %s outside of any subnet of its own, and the data plane "
+			    "libipsec carries subnets only: give each host one (label "
+			    "io.rancher.network.per_host_subnet.subnet, or \"prefixes\" in "
+			    "mesh.json), or run a kernel with ESP",
+			    h->id, SN_PREFIX_STR(p));
+}
+
+/* The whole mesh is refused, on each of its hosts: half of it would be worse. */
+static int check_prefixes(const struct snapshot *s, struct sn_error *e)
+{
+	array_foreach(&s->hosts, h) {
+		if (h->state == HOST_GONE)
+			continue;
+		array_foreach(&h->prefixes, p) {
+			struct sn_addr usable = sn_prefix_first_usable(p);
+
+			if (!wire_is_outer(h, p) ||
+			    (!sn_prefix_is_single(p) && sn_addr_is_set(&usable)))
+				continue;
+			return refuse(h, p, e);
+		}
+	}
+	return 0;
+}
+
+static int want_mtu(const struct intent *intent, struct wanted *w)
+{
+	int mtu = intent->config->mtu;
+
+	if (mtu > MAX_MTU)
+		tunnel_remark(w, "mtu %d is more than libipsec carries: %d is used", mtu, MAX_MTU);
+	return mtu > 0 ? SN_MIN(mtu, MAX_MTU) : MAX_MTU;
+}
+
+/* The prefixes of a host that become selectors: p is one of h's. */
+static bool is_selector(const struct host *h, const struct sn_prefix *p)
+{
+	size_t before = 0;
+
+	for (const struct sn_prefix *q = h->prefixes.v; q < p; q++)
+		before += wire_is_outer(h, q);
+	return before < MAX_SELECTORS && wire_is_outer(h, p);
+}
+
+static size_t count_outer(const struct host *h)
+{
+	size_t n = 0;
+
+	array_foreach(&h->prefixes, p)
+		n += wire_is_outer(h, p);
+	return n;
+}
+
+static void add_selectors(const struct intent *intent, const struct host *peer,
+			  struct object_ike_conn *c)
+{
+	const struct host *self = snapshot_self(intent->snapshot);
+
+	array_foreach(&self->prefixes, p) {
+		if (is_selector(self, p))
+			*array_add(&c->local_ts) = *p;
+	}
+	array_foreach(&peer->prefixes, p) {
+		if (is_selector(peer, p))
+			*array_add(&c->remote_ts) = *p;
+	}
+}
+
+/* A connection without selectors would mean the underlay addresses: rather none. */
+static void add_tunnel(const struct intent *intent, const struct host *peer, struct wanted *w)
+{
+	struct object_ike_conn *c;
+
+	if (peer->prefixes.n == 0 || snapshot_self(intent->snapshot)->prefixes.n == 0)
+		return;
+	c = tunnel_add_conn(intent, peer, w);
+	if (!c)
+		return;
+	c->encap = true;
+	c->replay_window = REPLAY_WINDOW;
+	add_selectors(intent, peer, c);
+	object_conn_seal(c);
+	tunnel_add_keys(intent, peer, &w->objects);
+	array_foreach(&peer->prefixes, p) {
+		if (is_selector(peer, p))
+			tunnel_add_route(intent, p, DEVICE, &w->objects);
+	}
+}
+
+static void remark_limits(const struct intent *intent, struct wanted *w)
+{
+	const struct snapshot *s = intent->snapshot;
+
+	tunnel_remark(w,
+		      "user space carries ESP (libipsec): the replay window is %d, the MTU at most "
+		      "%d, and each packet costs more with every peer",
+		      REPLAY_WINDOW, MAX_MTU);
+	if (!intent->config->encap)
+		tunnel_remark(w, "ike.encap is off, but libipsec always encapsulates in UDP");
+	if (snapshot_self(s)->prefixes.n == 0)
+		tunnel_remark(w, "this host has no subnet yet: no tunnels");
+	array_foreach(&s->hosts, h) {
+		if (h->state != HOST_GONE && count_outer(h) > MAX_SELECTORS)
+			tunnel_remark(w, "host %s has %zu subnets: only the first %d are carried",
+				      h->id, count_outer(h), MAX_SELECTORS);
+	}
+}
+
+static void want_guard(const struct intent *intent, struct wanted *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	guard_add_tables(intent, &guard_tunnel, &ret->objects);
+	wire_add_unreachable(intent, &ret->objects);
+	object_set_sort(&ret->objects);
+}
+
+static int want(const struct intent *intent, struct wanted *ret, struct sn_error *e)
+{
+	const struct snapshot *s = intent->snapshot;
+	int r = wire_check(intent, e);
+
+	if (r == 0)
+		r = check_prefixes(s, e);
+	if (r < 0)
+		return r;
+	memset(ret, 0, sizeof(*ret));
+	remark_limits(intent, ret);
+	guard_add_tables(intent, &guard_tunnel, &ret->objects);
+	wire_add_unreachable(intent, &ret->objects);
+	wire_add_bridge(intent, want_mtu(intent, ret), &ret->objects);
+	wire_add_forwarding(DEVICE, &ret->objects);
+	array_foreach(&s->hosts, h) {
+		if (!tunnel_is_peer(s, h))
+			continue;
+		tunnel_add_peer(intent, h, DEVICE, ret);
+		add_tunnel(intent, h, ret);
+	}
+	object_set_sort(&ret->objects);
+	return 0;
+}
+
+const struct dataplane dataplane_libipsec = {
+	.name = "libipsec",
+	.default_mtu = MAX_MTU,
+	.charon_plugins = "load = random nonce aesni chapoly openssl kdf kernel-libipsec "
+			  "kernel-netlink socket-default vici\n"
+			  "plugins {\n"
+			  "	kernel-netlink {\n"
+			  "		fwmark = 0x7777\n"
+			  "	}\n"
+			  "}\n",
+	.want = want,
+	.want_guard = want_guard,
+};

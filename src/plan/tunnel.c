@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plan/tunnel.h"
+
+#include <linux/rtnetlink.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+bool tunnel_is_peer(const struct snapshot *s, const struct host *h)
+{
+	return h->state != HOST_GONE && !streq(h->id, s->self_id);
+}
+
+void tunnel_remark(struct wanted *w, const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	sn_require(vasprintf(&text, fmt, ap) >= 0);
+	va_end(ap);
+	*array_add(&w->remarks) = text;
+}
+
+/* The smaller id, by bytes, owns the pair (design §7). */
+static bool owns(const struct intent *intent, const struct host *peer)
+{
+	return strcmp(intent->snapshot->self_id, peer->id) < 0;
+}
+
+void tunnel_add_peer(const struct intent *intent, const struct host *peer, const char *device,
+		     struct wanted *w)
+{
+	struct wanted_peer *p = array_add(&w->peers);
+
+	snprintf(p->id, sizeof(p->id), "%s", peer->id);
+	snprintf(p->device, sizeof(p->device), "%s", device);
+	p->overlay_ip = peer->overlay_ip;
+	p->owner = owns(intent, peer);
+}
+
+/* A secret file may name one secret twice. */
+static bool is_repeated(const struct intent *intent, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		if (streq(intent->secrets[j].id, intent->secrets[i].id))
+			return true;
+	}
+	return false;
+}
+
+void tunnel_add_keys(const struct intent *intent, const struct host *peer, struct object_set *set)
+{
+	for (size_t i = 0; i < intent->n_secrets; i++) {
+		struct object_ike_key *k;
+
+		if (is_repeated(intent, i))
+			continue;
+		k = &object_set_add(set, OBJECT_IKE_KEY)->key;
+		snprintf(k->id, sizeof(k->id), SENNIT_IKE_PREFIX "%s-%s", peer->id,
+			 intent->secrets[i].id);
+		snprintf(k->peer, sizeof(k->peer), "%s", peer->id);
+		snprintf(k->secret, sizeof(k->secret), "%s", intent->secrets[i].id);
+		k->order = (unsigned)i;
+	}
+}
+
+/* Our own underlay address of this family: the configured one first. NULL: none. */
+static const struct sn_addr *local_address(const struct intent *intent, uint8_t family)
+{
+	const struct host *self = snapshot_self(intent->snapshot);
+
+	if (intent->config->underlay_address.family == family)
+		return &intent->config->underlay_address;
+	array_foreach(&self->underlay, a) {
+		if (a->family == family)
+			return a;
+	}
+	return NULL;
+}
+
+struct object_ike_conn *tunnel_add_conn(const struct intent *intent, const struct host *peer,
+					struct wanted *w)
+{
+	const struct sn_addr *remote = &peer->underlay.v[0];
+	const struct sn_addr *local = local_address(intent, remote->family);
+	struct object_ike_conn *c;
+
+	if (!local) {
+		tunnel_remark(w,
+			      "no tunnel with host %s: this host has no underlay address of the "
+			      "family of %s",
+			      peer->id, SN_ADDR_STR(remote));
+		return NULL;
+	}
+	c = &object_set_add(&w->objects, OBJECT_IKE_CONN)->conn;
+	snprintf(c->name, sizeof(c->name), SENNIT_IKE_PREFIX "%s", peer->id);
+	snprintf(c->peer, sizeof(c->peer), "%s", peer->id);
+	snprintf(c->self, sizeof(c->self), "%s", intent->snapshot->self_id);
+	c->local_addr = *local;
+	c->remote_addr = *remote;
+	c->owner = owns(intent, peer);
+	c->encap = intent->config->encap;
+	c->ike_rekey_s = intent->config->ike_rekey_s;
+	c->child_rekey_s = intent->config->child_rekey_s;
+	return c;
+}
+
+void tunnel_add_route(const struct intent *intent, const struct sn_prefix *dst, const char *device,
+		      struct object_set *set)
+{
+	struct object_route *r = &object_set_add(set, OBJECT_ROUTE)->route;
+
+	r->dst = *dst;
+	r->table = RT_TABLE_MAIN;
+	/* without it our own packets would carry the underlay's address */
+	r->src = snapshot_self(intent->snapshot)->overlay_ip;
+	snprintf(r->oif, sizeof(r->oif), "%s", device);
+}

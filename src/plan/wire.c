@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Settings of the kernel are per interface, never global: a host that did
+ * not forward goes on not forwarding but for what the guard lets through.
+ *
+ * Two settings one may miss here, on purpose:
+ *  - rp_filter: no path of ours is asymmetric. What a bridge or tunnel takes
+ *    in has its route back through the same device, so even strict mode (by
+ *    conf/all, of which the kernel takes the maximum) drops nothing good, and
+ *    what it would drop beyond that the guard drops already.
+ *  - send_redirects: the kernel sends them when conf/all OR the device says
+ *    so, and conf/all is on by default; off on the device does nothing. None
+ *    is sent anyway: no packet leaves by the tunnel that came by it, and
+ *    containers of one subnet reach each other without us.
+ */
+#include "plan/wire.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+
+bool wire_is_outer(const struct host *h, const struct sn_prefix *p)
+{
+	array_foreach(&h->prefixes, other) {
+		if (other != p && other->len < p->len && sn_prefix_covers(other, p))
+			return false;
+	}
+	return true;
+}
+
+/* In a rule a name stands in quotes, and a star at its end would match more. */
+static bool name_is_plain(const char *name)
+{
+	for (const char *p = name; *p; p++) {
+		if (!isalnum((unsigned char)*p) && !strchr("._-@", *p))
+			return false;
+	}
+	return *name && strlen(name) < IFNAMSIZ;
+}
+
+const char *wire_uplink(const struct intent *intent)
+{
+	return intent->config->masquerade && name_is_plain(intent->uplink) ? intent->uplink : NULL;
+}
+
+int wire_check(const struct intent *intent, struct sn_error *e)
+{
+	const char *bridge = intent->config->bridge;
+
+	if (intent->snapshot->overlay.addr.family != AF_INET)
+		return sn_error_set(e, -EOPNOTSUPP,
+				    "the overlay %s is not IPv4, the only one carried yet",
+				    SN_PREFIX_STR(&intent->snapshot->overlay));
+	if (!name_is_plain(bridge) || !sn_startswith(bridge, SENNIT_LINK_PREFIX) ||
+	    sn_startswith(bridge, WIRE_VETH_PREFIX) || sn_startswith(bridge, WIRE_XFRM_PREFIX))
+		return sn_error_set(e, -EINVAL,
+				    "bridge.name '%s': must begin with '%s', but neither with '%s' "
+				    "nor '%s', and have letters, digits and ._-@ only",
+				    bridge, SENNIT_LINK_PREFIX, WIRE_VETH_PREFIX, WIRE_XFRM_PREFIX);
+	return 0;
+}
+
+void wire_add_unreachable(const struct intent *intent, struct object_set *set)
+{
+	struct object_route *r = &object_set_add(set, OBJECT_ROUTE)->route;
+
+	r->dst = sn_prefix_network(&intent->snapshot->overlay);
+	r->table = RT_TABLE_MAIN;
+	r->metric = SENNIT_UNREACHABLE_METRIC;
+	r->unreachable = true;
+}
+
+static void add_sysctl(const char *family, const char *device, const char *name, const char *value,
+		       struct object_set *set)
+{
+	struct object_sysctl s = { 0 };
+
+	snprintf(s.path, sizeof(s.path), "net/%s/conf/%s/%s", family, device, name);
+	snprintf(s.value, sizeof(s.value), "%s", value);
+	/* the uplink can be any device, even one that is in the set already */
+	array_foreach(&set->o, o) {
+		if (o->kind == OBJECT_SYSCTL && streq(o->sysctl.path, s.path))
+			return;
+	}
+	object_set_add(set, OBJECT_SYSCTL)->sysctl = s;
+}
+
+void wire_add_forwarding(const char *device, struct object_set *set)
+{
+	add_sysctl("ipv4", device, "forwarding", "1", set);
+}
+
+/*
+ * The bridge's hardware address: fixed, because a bridge else takes the
+ * lowest of its ports', and every container that comes or goes would make the
+ * others look for their gateway anew (measured: half of the packets lost).
+ */
+static void bridge_mac(const struct snapshot *s, uint8_t ret[static SN_MAC_SIZE])
+{
+	_cleanup_free_ char *who = xasprintf("bridge %s %s", s->mesh_id, s->self_id);
+	uint64_t h = object_hash(who, strlen(who));
+
+	for (int i = 0; i < SN_MAC_SIZE; i++)
+		ret[i] = (uint8_t)(h >> (8 * i));
+	ret[0] = (ret[0] & 0xfc) | 0x02; /* locally administered, one station */
+}
+
+static struct object_link *add_link(const char *name, enum link_kind kind, int mtu,
+				    struct object_set *set)
+{
+	struct object_link *l = &object_set_add(set, OBJECT_LINK)->link;
+
+	snprintf(l->name, sizeof(l->name), "%s", name);
+	l->kind = kind;
+	l->mtu = mtu;
+	l->up = true;
+	return l;
+}
+
+static void add_veth(const struct intent *intent, const struct attachment *a, int mtu,
+		     struct object_set *set)
+{
+	struct object_link *l = add_link(a->veth, LINK_VETH, mtu, set);
+
+	snprintf(l->master, sizeof(l->master), "%s", intent->config->bridge);
+	snprintf(l->alias, sizeof(l->alias), "sennit:%s:attachment:%s", intent->snapshot->mesh_id,
+		 a->id);
+}
+
+static void add_address(const char *device, const struct sn_addr *addr, uint8_t len,
+			struct object_set *set)
+{
+	struct object_address *a = &object_set_add(set, OBJECT_ADDRESS)->address;
+
+	snprintf(a->ifname, sizeof(a->ifname), "%s", device);
+	a->addr = (struct sn_prefix){ .addr = *addr, .len = len };
+}
+
+/* A container's single address: no subnet leads to it, so a route must. */
+static void add_single(const struct intent *intent, const struct sn_prefix *p,
+		       struct object_set *set)
+{
+	struct object_route *r = &object_set_add(set, OBJECT_ROUTE)->route;
+
+	r->dst = *p;
+	r->table = RT_TABLE_MAIN;
+	r->src = snapshot_self(intent->snapshot)->overlay_ip;
+	snprintf(r->oif, sizeof(r->oif), "%s", intent->config->bridge);
+}
+
+/* The gateway of each own subnet is the bridge. */
+static void add_addresses(const struct intent *intent, struct object_set *set)
+{
+	const struct host *self = snapshot_self(intent->snapshot);
+	const char *bridge = intent->config->bridge;
+
+	array_foreach(&self->prefixes, p) {
+		struct sn_addr first = sn_prefix_first_usable(p);
+
+		if (!wire_is_outer(self, p))
+			continue;
+		if (sn_prefix_contains(p, &self->overlay_ip))
+			add_address(bridge, &self->overlay_ip, p->len, set);
+		else if (sn_prefix_is_single(p))
+			add_single(intent, p, set);
+		else if (sn_addr_is_set(&first))
+			add_address(bridge, &first, p->len, set);
+	}
+}
+
+void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *set)
+{
+	const char *bridge = intent->config->bridge, *uplink = wire_uplink(intent);
+	struct object_link *l = add_link(bridge, LINK_BRIDGE, mtu, set);
+
+	l->has_mac = true;
+	bridge_mac(intent->snapshot, l->mac);
+	snprintf(l->alias, sizeof(l->alias), "sennit:%s:bridge", intent->snapshot->mesh_id);
+	add_addresses(intent, set);
+	wire_add_forwarding(bridge, set);
+	/* containers have no IPv6 here, so the bridge needs none to be reached by */
+	add_sysctl("ipv6", bridge, "disable_ipv6", "1", set);
+	if (uplink)
+		wire_add_forwarding(uplink, set);
+	for (size_t i = 0; i < intent->n_attachments; i++) {
+		if (intent->attachments[i].ready)
+			add_veth(intent, &intent->attachments[i], mtu, set);
+	}
+}
