@@ -13,34 +13,38 @@
 
 struct attachments;
 
-/* Reads state_dir/attachments.json. Entries not ready are undone (host end deleted, address freed). */
+/* Reads state_dir/attachments.json. Entries not ready are undone (host end deleted, address freed).
+ */
 int attachments_load(const char *state_dir, struct attachments **ret, struct sn_error *e);
 void attachments_free(struct attachments *as);
 SN_DEFINE_CLEANUP(struct attachments *, attachments_free);
 
-/* Where new ones go; from self of the snapshot. Call when it changes. NULL prefixes: refuse new ones. */
+/* Where new ones go; from self of the snapshot. Call when it changes. NULL prefixes: refuse new
+ * ones. */
 struct attach_place {
 	char mesh_id[SN_ID_SIZE];
 	char bridge[IFNAMSIZ];
 	int mtu;
 	const struct sn_prefix *prefixes; /* copied */
 	size_t n_prefixes;
-	struct sn_addr host_overlay_ip;	  /* never given away */
+	struct sn_addr host_overlay_ip; /* never given away */
 };
 void attachments_set_place(struct attachments *as, const struct attach_place *place);
 
 struct attach_request {
-	int netns_fd;	      /* borrowed */
-	const char *ifname;   /* "eth0" */
+	int netns_fd;               /* borrowed */
+	const char *ifname;         /* "eth0" */
 	const struct sn_addr *want; /* NULL: any */
-	const char *label;    /* NULL: none */
+	const char *label;          /* NULL: none */
 };
 enum attach_outcome { ATTACH_MADE = 0, ATTACH_WAS_THERE = 1 };
 /*
  * ATTACH_MADE, ATTACH_WAS_THERE (same namespace and ifname, and the same
  * address if one was asked for), or a negative errno with e: -EADDRINUSE with
  * the holder, -EADDRNOTAVAIL outside the subnet, -ENOSPC when it is full,
- * -EEXIST, -EINVAL. On success *ret is borrowed until the next change.
+ * -EEXIST, -EINVAL, -EAGAIN while the place is unknown. On success *ret is
+ * borrowed until the next change. An entry whose host end is gone is not
+ * there: inodes of namespaces are used again, so it is made anew.
  */
 int attachments_attach(struct attachments *as, const struct attach_request *req,
 		       const struct attachment **ret, struct sn_error *e);
@@ -49,7 +53,17 @@ int attachments_detach(struct attachments *as, int netns_fd, const char *ifname,
 		       struct sn_error *e);
 /* By id, for namespaces that are gone. 0, or -ENOENT with e. */
 int attachments_detach_id(struct attachments *as, const char *id, struct sn_error *e);
-/* Drops those whose host end vanished (their namespace ended); how many. */
+/*
+ * Drops those whose host end vanished (their namespace ended), and tries again
+ * what could not be undone before; how many. Their addresses rest.
+ */
 size_t attachments_sweep(struct attachments *as);
 
 const struct attachment *attachments_all(const struct attachments *as, size_t *ret_n);
+/*
+ * Attachments whose address this host may not give any more, since its
+ * prefixes or its own address changed. They go on as they are; somebody must make
+ * them anew. false while the place is unknown.
+ */
+bool attachment_is_misplaced(const struct attachments *as, const struct attachment *a);
+size_t attachments_misplaced(const struct attachments *as);
