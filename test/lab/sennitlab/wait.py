@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Waiting for conditions. The only place of the lab that sleeps."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# What a look at a moving system may raise while it is not there yet.
+NOT_YET = (OSError, LookupError, ValueError, json.JSONDecodeError, subprocess.SubprocessError)
+
+
+class Unmet(AssertionError):
+    """A condition did not come true in time; the text says what was seen."""
+
+
+def wait_for(predicate: Callable[[], T], limit: float, what: str,
+             seen: Callable[[], str] | None = None, step: float = 0.01) -> T:
+    """The first true value of predicate(), looked at every `step` seconds.
+
+    Raises Unmet after `limit` seconds, with seen() to explain."""
+    end = time.monotonic() + limit
+    while True:
+        last: object
+        try:
+            value = predicate()
+            if value:
+                return value
+            last = value
+        except NOT_YET as e:
+            last = f"{type(e).__name__}: {e}"
+        if time.monotonic() >= end:
+            text = f"not within {limit:g} s: {what} (last look: {last!r})"
+            raise Unmet(text + ("\n" + seen() if seen else ""))
+        time.sleep(step)
