@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What all suites of the lab share."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from sennitlab import Lab, lab as lab_module, programs  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="as many trials as the promises name")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    lab_module.end_on_signals()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.geteuid() != 0:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
+def built() -> programs.Programs:
+    found = programs.find()
+    assert not found.missing(), f"not built: {found.missing()}"
+    return found
+
+
+def end_and_judge(lab: Lab) -> None:
+    """Ends the lab in order; whatever its tests were about, its capture is clean."""
+    try:
+        lab.stop_daemons()
+        clear = lab.capture.clear_packets()
+        lab.capture.stop()
+        assert lab.capture.dropped() == 0, "tcpdump missed packets"
+        assert not clear, f"{len(clear)} packets in clear, the first: {clear[0]}"
+        assert lab.capture.plaintext() == 0, "plaintext of flows on the underlay"
+        assert not lab.sanitizer_reports(), "\n".join(lab.sanitizer_reports())
+    finally:
+        lab.close()
+
+
+@pytest.fixture(scope="module")
+def lab(built: programs.Programs, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """Three hosts with two containers each, all pairs up, containers attached."""
+    options = getattr(request.module, "LAB", {})
+    made = Lab(**options)
+    try:
+        made.start()
+    except BaseException:
+        made.close()
+        raise
+    yield made
+    end_and_judge(made)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    made = getattr(item, "funcargs", {}).get("lab")
+    if report.failed and isinstance(made, Lab) and not made._closed:
+        report.sections.append(("lab", made.describe()))

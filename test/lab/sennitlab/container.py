@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A container: a network namespace, bare until `sennit attach` wires it."""
+
+import socket
+from ipaddress import IPv4Address
+
+from .host import Host
+from .netns import Namespace
+from .wait import wait_for
+
+INTERFACE = "eth0"
+
+
+class Container:
+    def __init__(self, name: str, ns: Namespace, host: Host) -> None:
+        self.name = name
+        self.ns = ns
+        self.host = host
+
+    def attach(self, *options: str, check: bool = True) -> str:
+        """What `sennit attach` printed (both streams)."""
+        done = self.host.cli("attach", "--netns", str(self.ns.path), *options, check=check)
+        return done.stdout + done.stderr
+
+    def detach(self) -> None:
+        self.host.cli("detach", "--netns", str(self.ns.path))
+
+    def addresses(self) -> list[IPv4Address]:
+        """Of its eth0; empty while it has none."""
+        return [IPv4Address(a["local"])
+                for link in self.ns.ip_json("addr", "show")
+                if link.get("ifname") == INTERFACE
+                for a in link["addr_info"] if a["family"] == "inet"]
+
+    @property
+    def ip(self) -> IPv4Address:
+        addresses = self.addresses()
+        assert len(addresses) == 1, f"{self.name} has the addresses {addresses}"
+        return addresses[0]
+
+    @property
+    def mac(self) -> bytes:
+        link, = self.ns.ip_json("link", "show", "dev", INTERFACE)
+        return bytes.fromhex(link["address"].replace(":", ""))
+
+    @property
+    def gateway(self) -> IPv4Address:
+        route, = self.ns.ip_json("route", "show", "default")
+        return IPv4Address(route["gateway"])
+
+    def ping(self, target: "Container | IPv4Address", limit: float = 1) -> bool:
+        """One echo, answered within `limit` seconds?"""
+        address = target if isinstance(target, IPv4Address) else target.ip
+        done = self.ns.run("ping", "-n", "-c", "1", "-W", f"{limit:g}", str(address), check=False,
+                           limit=limit + 5)
+        return done.returncode == 0
+
+    def wait_ping(self, target: "Container | IPv4Address", limit: float = 10) -> None:
+        name = target.name if isinstance(target, Container) else str(target)
+        wait_for(lambda: self.ping(target), limit, f"{self.name} reaches {name}",
+                 self.host.describe)
+
+    def udp(self, port: int = 0) -> socket.socket:
+        """A UDP socket in here, with a time-out."""
+        sock = self.ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(2)
+        sock.bind(("0.0.0.0", port))
+        return sock
+
+    def raw(self, ethertype: int = 0x0003) -> socket.socket:
+        """A packet socket on its interface: sends any frame, hears all (ETH_P_ALL)."""
+        sock = self.ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
+        sock.settimeout(2)
+        sock.bind((INTERFACE, ethertype))
+        return sock

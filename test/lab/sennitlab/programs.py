@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the programs under test are: $SENNIT_BUILD, else build/."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Programs:
+    build: Path
+
+    @property
+    def sennitd(self) -> Path:
+        return self.build / "src/daemon/sennitd"
+
+    @property
+    def sennit(self) -> Path:
+        return self.build / "src/cli/sennit"
+
+    @property
+    def metadata(self) -> Path:
+        return self.build / "tools/metadata/sennit-metadata"
+
+    @property
+    def flows(self) -> Path:
+        return self.build / "test/lab/sennit-flows"
+
+    def missing(self) -> list[Path]:
+        every = (self.sennitd, self.sennit, self.metadata, self.flows)
+        return [path for path in every if not path.exists()]
+
+
+def find() -> Programs:
+    return Programs((ROOT / os.environ.get("SENNIT_BUILD", "build")).resolve())
