@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A netlink socket for questions and orders: one request at a time, answered
+ * before the call returns. Carries what libnl or the caller has encoded.
+ *
+ * libmnl, not libnl's own sockets: the time to wait is bounded, the kernel's
+ * own words (extended ack) reach the caller, and a torn dump is told.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <libmnl/libmnl.h>
+
+/* An order nobody answers in this time is -ETIMEDOUT: the loop never hangs. */
+#define NETLINK_TIMEOUT_MS 1000
+/* Attributes of the largest request of ours, with room. */
+#define NETLINK_REQUEST_SIZE 1024
+
+struct netlink;
+
+/*
+ * bus: NETLINK_ROUTE or NETLINK_XFRM. The socket belongs for ever to the
+ * network namespace the calling thread is in now. 0 or a negative errno with e.
+ */
+int netlink_new(int bus, struct netlink **ret, struct sn_error *e);
+void netlink_free(struct netlink *nl);
+SN_DEFINE_CLEANUP(struct netlink *, netlink_free);
+
+/* A request being built: netlink_begin(), then mnl_attr_put_*(&req.h, …). */
+union netlink_request {
+	struct nlmsghdr h;
+	char space[NETLINK_REQUEST_SIZE];
+};
+/* Starts a request with a zeroed header of its family; returns that header. */
+void *netlink_begin(union netlink_request *req, uint16_t type, uint16_t flags, size_t header_size);
+
+/* One message of an answer. 0 to go on, a negative errno to give the answer up. */
+typedef int (*netlink_fn)(const struct nlmsghdr *nlh, void *user);
+
+/* A dump changed under our eyes (NLM_F_DUMP_INTR): ask again. */
+#define NETLINK_INTERRUPTED 1
+
+/*
+ * An order: waits for the acknowledgement. NLM_F_REQUEST, NLM_F_ACK and the
+ * sequence number are added. 0 or a negative errno with e.
+ */
+int netlink_order(struct netlink *nl, struct nlmsghdr *request, struct sn_error *e);
+/*
+ * A question: fn (may be NULL) gets each message of the answer. 0,
+ * NETLINK_INTERRUPTED (dumps only, after all messages), or a negative errno
+ * with e: the kernel's, or fn's.
+ */
+int netlink_ask(struct netlink *nl, struct nlmsghdr *request, netlink_fn fn, void *user,
+		struct sn_error *e);
+/*
+ * Attributes of a message by number: ret[type] for type <= max, NULL when
+ * absent. header_size: what stands before them.
+ */
+void netlink_attrs(const struct nlmsghdr *nlh, size_t header_size, uint16_t max,
+		   const struct nlattr **ret);
+/* The same for nested attributes. */
+void netlink_attrs_nested(const struct nlattr *nest, uint16_t max, const struct nlattr **ret);
+/* The number or text of an attribute from the kernel; 0 or "" when it is NULL or too short. */
+uint32_t netlink_attr_u32(const struct nlattr *attr);
+void netlink_attr_string(const struct nlattr *attr, char *ret, size_t size);
