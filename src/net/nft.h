@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nftables tables of ours: those named NFT_TABLE_NAME, in any family. By
+ * libnftables in this process, so that what is listed has the canonical form
+ * of `nft -s list table` and can be compared as text.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "plan/object.h"
+#include "plan/plan.h"
+
+#define NFT_TABLE_NAME "sennit"
+
+struct nft;
+
+/* Works for ever in the network namespace the calling thread is in now. 0 or -ENOMEM with e. */
+int nft_new(struct nft **ret, struct sn_error *e);
+void nft_free(struct nft *nft);
+
+/* 0 or a negative errno with e. */
+int nft_observe(struct nft *nft, struct object_set *ret, struct sn_error *e);
+/*
+ * As net_apply(). A table is written in one transaction with the removal of
+ * the old one: no packet sees the host without, and on error the old one stays.
+ */
+int nft_apply(struct nft *nft, const struct plan_step *step, struct sn_error *e);
