@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The facade: which pair of files serves which kind stands in one table.
+ * Kinds that name links by index are read against one table of all links, so
+ * a pass asks for them once.
+ */
+#include "net/net.h"
+
+#include "net/address.h"
+#include "net/link.h"
+#include "net/link_delete.h"
+#include "net/netlink.h"
+#include "net/nft.h"
+#include "net/route.h"
+#include "net/sysctl.h"
+#include "net/watch.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+
+/* A dump that changes under our eyes is read so often, then it is not known. */
+#define OBSERVE_TRIES 5
+
+struct net {
+	struct loop *loop;
+	struct netlink *nl;
+	struct nft *nft;
+	struct sysctls *sysctls;
+	struct link_deleter *deleter;
+	struct watch *watch; /* NULL until net_watch() */
+};
+
+/* What one observation reads against. */
+struct scene {
+	const struct object_set *also;
+	struct link_table links;
+};
+
+static int observe_link(struct net *net, const struct scene *scene, struct object_set *ret,
+			struct sn_error *e)
+{
+	(void)e;
+	link_observe(&scene->links, net->deleter, ret);
+	return 0;
+}
+
+static int observe_address(struct net *net, const struct scene *scene, struct object_set *ret,
+			   struct sn_error *e)
+{
+	return address_observe(net->nl, &scene->links, net->deleter, ret, e);
+}
+
+static int observe_route(struct net *net, const struct scene *scene, struct object_set *ret,
+			 struct sn_error *e)
+{
+	return route_observe(net->nl, &scene->links, ret, e);
+}
+
+static int observe_nft(struct net *net, const struct scene *scene, struct object_set *ret,
+		       struct sn_error *e)
+{
+	(void)scene;
+	return nft_observe(net->nft, ret, e);
+}
+
+static int observe_sysctl(struct net *net, const struct scene *scene, struct object_set *ret,
+			  struct sn_error *e)
+{
+	return sysctl_observe(net->sysctls, scene->also, ret, e);
+}
+
+static int apply_link(struct net *net, const struct plan_step *step, struct sn_error *e)
+{
+	return link_apply(net->nl, net->deleter, step, e);
+}
+
+static int apply_address(struct net *net, const struct plan_step *step, struct sn_error *e)
+{
+	return address_apply(net->nl, step, e);
+}
+
+static int apply_route(struct net *net, const struct plan_step *step, struct sn_error *e)
+{
+	return route_apply(net->nl, step, e);
+}
+
+static int apply_nft(struct net *net, const struct plan_step *step, struct sn_error *e)
+{
+	return nft_apply(net->nft, step, e);
+}
+
+static int apply_sysctl(struct net *net, const struct plan_step *step, struct sn_error *e)
+{
+	return sysctl_apply(net->sysctls, net->nl, step, e);
+}
+
+static const struct {
+	/* 0, NETLINK_INTERRUPTED, or a negative errno with e */
+	int (*observe)(struct net *net, const struct scene *scene, struct object_set *ret,
+		       struct sn_error *e);
+	int (*apply)(struct net *net, const struct plan_step *step, struct sn_error *e);
+	bool needs_links;
+} kinds[OBJECT_KINDS] = {
+	[OBJECT_NFT] = { observe_nft, apply_nft, false },
+	[OBJECT_SYSCTL] = { observe_sysctl, apply_sysctl, false },
+	[OBJECT_LINK] = { observe_link, apply_link, true },
+	[OBJECT_ADDRESS] = { observe_address, apply_address, true },
+	[OBJECT_ROUTE] = { observe_route, apply_route, true },
+};
+
+/* Tells of links that have gone as if the kernel had: their names are free now. */
+static void links_gone(void *user)
+{
+	struct net *net = user;
+
+	if (net->watch)
+		watch_touch(net->watch, OBJECT_BIT(OBJECT_LINK));
+}
+
+int net_new(struct loop *loop, const char *state_dir, struct net **ret, struct sn_error *e)
+{
+	_cleanup_(net_freep) struct net *net = xcalloc(1, sizeof(*net));
+	int r;
+
+	net->loop = loop;
+	r = netlink_new(NETLINK_ROUTE, &net->nl, e);
+	if (r == 0)
+		r = nft_new(&net->nft, e);
+	if (r == 0)
+		r = sysctls_load(state_dir, &net->sysctls, e);
+	if (r < 0)
+		return r;
+	net->deleter = link_deleter_new(loop, links_gone, net);
+	*ret = sn_steal(net);
+	return 0;
+}
+
+void net_free(struct net *net)
+{
+	if (!net)
+		return;
+	watch_free(net->watch);
+	net->watch = NULL;
+	link_deleter_free(net->deleter);
+	sysctls_free(net->sysctls);
+	nft_free(net->nft);
+	netlink_free(net->nl);
+	free(net);
+}
+
+static int read_links(struct net *net, struct link_table *ret)
+{
+	struct sn_error e;
+	int r = NETLINK_INTERRUPTED;
+
+	for (int i = 0; i < OBSERVE_TRIES && r == NETLINK_INTERRUPTED; i++)
+		r = link_table_read(net->nl, ret, &e);
+	return r;
+}
+
+/* Reads one kind to the end of ret; true when it is complete and whole. */
+static bool observe_kind(struct net *net, enum object_kind kind, const struct scene *scene,
+			 struct object_set *ret)
+{
+	size_t before = ret->o.n;
+	struct sn_error e;
+
+	for (int i = 0; i < OBSERVE_TRIES; i++) {
+		int r = kinds[kind].observe(net, scene, ret, &e);
+
+		if (r == 0)
+			return true;
+		while (ret->o.n > before)
+			object_fini(&ret->o.v[--ret->o.n]);
+		if (r < 0)
+			break;
+	}
+	return false;
+}
+
+static int cmp_objects(const void *a, const void *b)
+{
+	return object_cmp(a, b);
+}
+
+/*
+ * A dump may meet something twice, and the kernel holds two addresses apart
+ * (by their peer) that are one to us. One is shown; when it is gone the other is.
+ */
+static void drop_doubles(struct object_set *set)
+{
+	size_t kept = 0;
+
+	array_sort(&set->o, cmp_objects);
+	for (size_t i = 0; i < set->o.n; i++) {
+		if (kept > 0 && object_cmp(&set->o.v[kept - 1], &set->o.v[i]) == 0)
+			object_fini(&set->o.v[i]);
+		else
+			set->o.v[kept++] = set->o.v[i];
+	}
+	set->o.n = kept;
+}
+
+void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
+		 unsigned *ret_known)
+{
+	struct scene scene = { .also = also };
+	bool links_known = read_links(net, &scene.links) == 0;
+
+	*ret = (struct object_set){ 0 };
+	*ret_known = 0;
+	for (enum object_kind kind = 0; kind < OBJECT_KINDS; kind++) {
+		if (!kinds[kind].observe || (kinds[kind].needs_links && !links_known))
+			continue;
+		if (observe_kind(net, kind, &scene, ret))
+			*ret_known |= OBJECT_BIT(kind);
+	}
+	link_table_fini(&scene.links);
+	drop_doubles(ret);
+}
+
+int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
+{
+	enum object_kind kind = (step->wanted ? step->wanted : step->found)->kind;
+
+	sn_require(kinds[kind].apply);
+	return kinds[kind].apply(net, step, e);
+}
+
+int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e)
+{
+	sn_require(!net->watch);
+	return watch_new(net->loop, WATCH_RECEIVE_BUFFER, fn, user, &net->watch, e);
+}
+
+int net_default_device(struct net *net, char ret[static IFNAMSIZ])
+{
+	struct sn_error e;
+	int index = 0;
+	int r = route_default_index(net->nl, &index, &e);
+
+	if (r < 0)
+		return r;
+	/* a device that left meanwhile took its route along */
+	if (index == 0 || !if_indextoname((unsigned)index, ret))
+		ret[0] = '\0';
+	return 0;
+}
+
+int net_sysctl_read(const char *path, char *ret, size_t size)
+{
+	return sysctl_read(path, ret, size);
+}
+
+int net_device_index(struct net *net, const char *name)
+{
+	struct link_info link;
+	struct sn_error e;
+	int r = link_get(net->nl, name, &link, &e);
+
+	return r < 0 ? r : link.index;
+}

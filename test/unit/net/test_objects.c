@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Each kind: made, seen as wanted, repaired, removed; what is not ours stays. */
+#include "net/link.h"
+#include "net/nft.h"
+
+#include "netns_fixture.h"
+
+static void add_everything(struct object_set *set)
+{
+	want_bridge(set, "snbr0");
+	want_address(set, "snbr0", "10.42.1.1/24");
+	want_unreachable(set, "10.42.0.0/16");
+	want_route(set, "10.42.2.0/24", "snbr0", "10.42.1.1");
+	want_route(set, "10.42.3.7/32", "snbr0", NULL);
+	want_sysctl(set, "net/ipv4/conf/lo/forwarding", "1");
+	want_sysctl(set, "net/ipv4/conf/snbr0/forwarding", "1");
+	want_table(set, "inet", GUARD_BODY);
+	want_table(set, "ip", GUARD_BODY);
+	want_table(set, "bridge",
+		   "\tchain c {\n\t\ttype filter hook forward priority filter; "
+		   "policy accept;\n\t\tiifname \"snv*\" drop\n\t}\n");
+	object_set_sort(set);
+}
+
+static void empty_namespace_has_no_objects(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set none = { 0 }, observed = { 0 };
+	unsigned known;
+
+	net_observe(f->net, &none, &observed, &known);
+	assert_int_equal(known, OBJECT_ALL_NET);
+	assert_int_equal(observed.o.n, 0);
+}
+
+static void what_was_made_is_observed_and_the_second_plan_is_empty(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 }, none = { 0 };
+	_cleanup_pass_ struct pass first, second, third;
+
+	add_everything(&wanted);
+	fixture_pass(f, &wanted, &first);
+	assert_int_equal(first.failed, 0);
+	fixture_converge(f, &wanted);
+	fixture_pass(f, &wanted, &second);
+	assert_string_equal(strbuf_str(&second.text), "");
+	/* a new process knows its own again */
+	fixture_restart(f);
+	fixture_pass(f, &wanted, &third);
+	assert_string_equal(strbuf_str(&third.text), "");
+	fixture_converge(f, &none);
+	fixture_wait_gone(f, "snbr0");
+	assert_false(sh_ok("nft list ruleset | grep -q ."));
+	assert_false(sh_ok("ip route show table all proto 83 | grep -q ."));
+}
+
+static void plan_order_needs_one_pass(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+	_cleanup_pass_ struct pass first, second;
+
+	want_bridge(&wanted, "snbr0");
+	want_address(&wanted, "snbr0", "10.42.1.1/24");
+	want_route(&wanted, "10.42.2.0/24", "snbr0", "10.42.1.1");
+	want_sysctl(&wanted, "net/ipv6/conf/snbr0/disable_ipv6", "1");
+	object_set_sort(&wanted);
+	fixture_pass(f, &wanted, &first);
+	assert_int_equal(first.failed + first.not_ready, 0);
+	fixture_pass(f, &wanted, &second);
+	assert_string_equal(strbuf_str(&second.text), "");
+}
+
+/* One foreign command, and what the plan has to say of it. */
+static void foreign_hand_is_seen_and_repaired(void **state)
+{
+	static const struct {
+		const char *command, *line;
+	} hands[] = {
+		{ "ip link set snbr0 mtu 1300", "~ link snbr0: mtu 1300 instead of 1400\n" },
+		{ "ip link set snbr0 address 02:00:00:00:00:99", "~ link snbr0" },
+		{ "ip link set snbr0 down", "~ link snbr0" },
+		{ "ip link set snbr0 alias sennit:else", "~ link snbr0" },
+		{ "ip link del snbr0", "+ link snbr0" },
+		{ "ip addr del 10.42.1.1/24 dev snbr0", "+ address 10.42.1.1/24 dev snbr0" },
+		{ "ip addr add 10.42.9.9/24 dev snbr0", "- address 10.42.9.9/24 dev snbr0\n" },
+		{ "ip route del 10.42.2.0/24", "+ route 10.42.2.0/24" },
+		{ "ip route replace 10.42.3.7 dev lo proto 83", "~ route 10.42.3.7/32" },
+		{ "ip route replace 10.42.3.7 via 10.42.1.9 dev snbr0 proto 83",
+		  "~ route 10.42.3.7/32" },
+		{ "ip route replace blackhole 10.42.3.7 proto 83", "~ route 10.42.3.7/32" },
+		{ "ip route add 10.42.8.0/24 dev snbr0 proto 83 table 77",
+		  "- route 10.42.8.0/24 table 77" },
+		{ "ip route del unreachable 10.42.0.0/16 metric 4278198272",
+		  "+ route 10.42.0.0/16 metric 4278198272" },
+		{ "nft delete table inet sennit", "+ table inet sennit" },
+		{ "nft delete table bridge sennit", "+ table bridge sennit" },
+		{ "nft flush ruleset", "+ table" },
+		{ "nft insert rule inet sennit out accept", "~ table inet sennit" },
+		{ "nft add element inet sennit peers { 10.42.4.0/24 }", "~ table inet sennit" },
+		{ "nft add table netdev sennit", "- table netdev sennit\n" },
+		{ "sysctl -qw net.ipv4.conf.lo.forwarding=0",
+		  "~ sysctl net/ipv4/conf/lo/forwarding" },
+		{ "sysctl -qw net.ipv4.conf.snbr0.forwarding=0",
+		  "~ sysctl net/ipv4/conf/snbr0/forwarding" },
+	};
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+
+	add_everything(&wanted);
+	fixture_converge(f, &wanted);
+	for (size_t i = 0; i < SN_ARRAY_SIZE(hands); i++) {
+		_cleanup_pass_ struct pass p;
+
+		sh("%s", hands[i].command);
+		fixture_pass(f, &wanted, &p);
+		if (!strstr(strbuf_str(&p.text), hands[i].line) || p.failed)
+			fail_msg("after '%s' the plan was (%s):\n%s", hands[i].command, p.e.text,
+				 strbuf_str(&p.text));
+		fixture_converge(f, &wanted);
+	}
+}
+
+static void foreign_objects_beside_ours_stay(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 }, none = { 0 };
+
+	sh("ip tuntap add snforeign0 mode tun && ip link set snforeign0 up");
+	sh("ip link add snforeign1 type bridge && ip link set snforeign1 alias docker:x");
+	sh("ip tuntap add eth7 mode tun && ip link set eth7 alias sennit:test:eth7");
+	sh("ip addr add 10.9.9.9/24 dev snforeign0");
+	sh("ip route add 10.42.2.0/24 dev snforeign0 proto static metric 50");
+	sh("ip route add unreachable 10.42.0.0/16 metric 9 proto static");
+	sh("nft add table inet foreign; nft add table ip nat; nft add table inet sennit2");
+	add_everything(&wanted);
+	fixture_converge(f, &wanted);
+	fixture_converge(f, &none);
+	sh("ip link show snforeign0 >/dev/null && ip link show snforeign1 >/dev/null");
+	sh("ip link show eth7 >/dev/null && ip addr show snforeign0 | grep -q 10.9.9.9/24");
+	sh("ip route show 10.42.2.0/24 | grep -q 'proto static .*metric 50'");
+	sh("ip route show type unreachable 10.42.0.0/16 | grep -q 'metric 9'");
+	assert_true(sh_ok("nft list table inet foreign && nft list table ip nat && "
+			  "nft list table inet sennit2"));
+}
+
+static void names_that_others_hold_are_told_and_left(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set link = { 0 }, route = { 0 }, address = { 0 };
+	_cleanup_pass_ struct pass p, q, r;
+
+	sh("ip tuntap add snbr0 mode tun && ip link set snbr0 alias vendor:thing");
+	want_bridge(&link, "snbr0");
+	fixture_pass(f, &link, &p);
+	assert_int_equal(p.failed, 1);
+	assert_int_equal(p.e.code, -EEXIST);
+	assert_string_equal(p.e.text, "snbr0 is a tun of others (alias vendor:thing)");
+	sh("ip link show snbr0 | grep -q 'alias vendor:thing'");
+
+	want_address(&address, "snbr0", "10.42.1.1/24");
+	fixture_pass(f, &address, &q);
+	assert_int_equal(q.e.code, -EEXIST);
+	assert_false(sh_ok("ip addr show snbr0 | grep -q 10.42.1.1"));
+
+	sh("ip link set snbr0 up && ip route add 10.42.2.0/24 dev snbr0 proto static");
+	want_route(&route, "10.42.2.0/24", "lo", NULL);
+	fixture_pass(f, &route, &r);
+	assert_int_equal(r.e.code, -EEXIST);
+	assert_non_null(strstr(r.e.text, "others have a route to 10.42.2.0/24"));
+	sh("ip route show 10.42.2.0/24 | grep -q 'dev snbr0 proto static'");
+}
+
+static void delete_of_a_way_spares_the_unreachable_route(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 }, gone = { 0 };
+	struct plan_step step = { .verb = PLAN_DELETE };
+	struct sn_error e;
+
+	want_unreachable(&wanted, "10.42.0.0/16");
+	fixture_converge(f, &wanted);
+	want_route(&gone, "10.42.0.0/16", "lo", NULL);
+	step.found = &gone.o.v[0];
+	assert_int_equal(net_apply(f->net, &step, &e), NET_DONE);
+	sh("ip route show 10.42.0.0/16 | grep -q unreachable");
+}
+
+static void what_stands_on_nothing_is_not_ready(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+	_cleanup_pass_ struct pass p, q, r;
+
+	want_address(&wanted, "snbr0", "10.42.1.1/24");
+	want_route(&wanted, "10.42.2.0/24", "ipsec0", NULL);
+	want_route(&wanted, "10.42.3.0/24", "lo", "10.42.1.1");
+	want_sysctl(&wanted, "net/ipv4/conf/ipsec0/forwarding", "1");
+	want_link(&wanted, LINK_BRIDGE, "snport")->up = true;
+	snprintf(wanted.o.v[wanted.o.n - 1].link.master, IFNAMSIZ, "snbr0");
+	object_set_sort(&wanted);
+	fixture_pass(f, &wanted, &p);
+	assert_int_equal(p.steps, 5);
+	assert_int_equal(p.failed, 0);
+	assert_int_equal(p.not_ready, 5);
+	assert_false(sh_ok("ip link show snport"));
+	/* the device is there, but down */
+	sh("ip tuntap add ipsec0 mode tun");
+	fixture_pass(f, &wanted, &q);
+	assert_int_equal(q.failed, 0);
+	assert_int_equal(q.not_ready, 4);
+	sh("ip link set ipsec0 up && ip addr add 10.42.1.1/24 dev lo");
+	fixture_pass(f, &wanted, &r);
+	assert_int_equal(r.failed, 0);
+	assert_int_equal(r.not_ready, 2);
+	sh("ip route show | grep -q '10.42.2.0/24 dev ipsec0'");
+}
+
+static void kernel_says_why(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 }, table = { 0 };
+	_cleanup_pass_ struct pass p, q;
+
+	want_link(&wanted, LINK_BRIDGE, "snbr0")->mtu = 1000000;
+	fixture_pass(f, &wanted, &p);
+	assert_int_equal(p.failed, 1);
+	assert_non_null(strstr(p.e.text, "mtu greater than device maximum"));
+	want_table(&table, "inet", "\tchain c {\n\t\tnonsense\n\t}\n");
+	fixture_pass(f, &table, &q);
+	assert_int_equal(q.failed, 1);
+	assert_non_null(strstr(q.e.text, "syntax error"));
+	assert_null(strchr(q.e.text, '\n'));
+}
+
+static void failed_table_leaves_the_old_one(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 }, bad = { 0 };
+	_cleanup_pass_ struct pass p, q;
+
+	want_table(&wanted, "inet", GUARD_BODY);
+	fixture_converge(f, &wanted);
+	/* good for the parser, not for the kernel: no such chain type in this family */
+	want_table(&bad, "inet",
+		   "\tchain c {\n\t\ttype nat hook forward priority filter; policy "
+		   "accept;\n\t}\n");
+	fixture_pass(f, &bad, &p);
+	assert_int_equal(p.failed, 1);
+	fixture_pass(f, &wanted, &q);
+	assert_string_equal(strbuf_str(&q.text), "");
+}
+
+static void half_made_link_is_ours_after_a_crash(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 }, none = { 0 };
+
+	sh("ip link add snbr0 group %d type bridge", LINK_GROUP_BORN);
+	want_bridge(&wanted, "snbr0");
+	fixture_converge(f, &wanted);
+	sh("ip -o link show snbr0 | grep -q 'group default.*alias sennit:test:snbr0'");
+	sh("ip link add snbr1 group %d type bridge", LINK_GROUP_BORN);
+	fixture_converge(f, &none);
+	fixture_wait_gone(f, "snbr1");
+}
+
+static void veth_cannot_be_made_here(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+	struct plan_step step = { .verb = PLAN_ADD };
+	struct sn_error e;
+
+	want_link(&wanted, LINK_VETH, "snv00000001");
+	step.wanted = &wanted.o.v[0];
+	assert_int_equal(net_apply(f->net, &step, &e), -ENODEV);
+	assert_non_null(strstr(e.text, "attached again"));
+}
+
+static void veth_is_kept_attached(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+
+	sh("ip link add snv00000001 type veth peer name inner");
+	sh("ip link set snv00000001 alias sennit:test:old");
+	want_bridge(&wanted, "snbr0");
+	snprintf(want_link(&wanted, LINK_VETH, "snv00000001")->master, IFNAMSIZ, "snbr0");
+	object_set_sort(&wanted);
+	fixture_converge(f, &wanted);
+	sh("ip -o link show snv00000001 | grep -q 'UP.*mtu 1400.*master snbr0'");
+	sh("ip link set snv00000001 nomaster down mtu 1500");
+	fixture_converge(f, &wanted);
+	sh("ip -o link show snv00000001 | grep -q 'UP.*mtu 1400.*master snbr0'");
+}
+
+static void bridge_keeps_its_mtu_when_ports_come_and_go(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+	_cleanup_pass_ struct pass p;
+
+	want_bridge(&wanted, "snbr0");
+	fixture_converge(f, &wanted);
+	sh("ip link add port type veth peer name other && ip link set port master snbr0");
+	sh("ip link set port mtu 1280 && ip link del port");
+	fixture_pass(f, &wanted, &p);
+	assert_string_equal(strbuf_str(&p.text), "");
+}
+
+static void doubles_of_one_key_are_survived(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+
+	want_unreachable(&wanted, "10.42.0.0/16");
+	fixture_converge(f, &wanted);
+	sh("ip route append 10.42.0.0/16 dev lo metric 4278198272 proto 83");
+	sh("ip route append 10.42.0.0/16 dev lo metric 4278198272 proto 83 tos 4");
+	fixture_converge(f, &wanted);
+	sh("ip route show type unreachable | grep -q 10.42.0.0/16");
+}
+
+static void default_device_is_the_one_with_the_lowest_metric(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	char device[IFNAMSIZ] = "x";
+
+	assert_int_equal(net_default_device(f->net, device), 0);
+	assert_string_equal(device, "");
+	sh("ip tuntap add up0 mode tun && ip link set up0 up && ip tuntap add up1 mode tun && "
+	   "ip link set up1 up");
+	sh("ip route add default dev up0 metric 200 && ip route add default dev up1 metric 100");
+	sh("ip route add default dev lo metric 1 table 99");
+	assert_int_equal(net_default_device(f->net, device), 0);
+	assert_string_equal(device, "up1");
+	assert_int_equal(net_device_index(f->net, "none"), -ENODEV);
+	assert_int_equal(net_device_index(f->net, "lo"), 1);
+}
+
+static void esp_is_tried_without_touching_the_host(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	bool has = net_has_kernel_esp(f->net);
+
+	assert_false(sh_ok("ip link show try"));
+	assert_false(sh_ok("ip xfrm state | grep -q ."));
+	/* the same tried by ip(8), in a namespace of its own */
+	assert_int_equal(has, sh_ok("unshare -n sh -ec 'ip link add x type xfrm if_id 1; "
+				    "ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 9 "
+				    "mode tunnel aead \"rfc4106(gcm(aes))\" "
+				    "0x0000000000000000000000000000000000000000 128'"));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		T(empty_namespace_has_no_objects),
+		T(what_was_made_is_observed_and_the_second_plan_is_empty),
+		T(plan_order_needs_one_pass),
+		T(foreign_hand_is_seen_and_repaired),
+		T(foreign_objects_beside_ours_stay),
+		T(names_that_others_hold_are_told_and_left),
+		T(delete_of_a_way_spares_the_unreachable_route),
+		T(what_stands_on_nothing_is_not_ready),
+		T(kernel_says_why),
+		T(failed_table_leaves_the_old_one),
+		T(half_made_link_is_ours_after_a_crash),
+		T(veth_cannot_be_made_here),
+		T(veth_is_kept_attached),
+		T(bridge_keeps_its_mtu_when_ports_come_and_go),
+		T(doubles_of_one_key_are_survived),
+		T(default_device_is_the_one_with_the_lowest_metric),
+		T(esp_is_tried_without_touching_the_host),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
