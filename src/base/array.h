@@ -46,7 +46,7 @@
 	} while (0)
 
 #define array_foreach(a, item)                                                                     \
-	for (__typeof__(*(a)->v) *item = (a)->v; item < (a)->v + (a)->n; item++)
+	for (__typeof__(*(a)->v) *item = (a)->v; item && item < (a)->v + (a)->n; item++)
 
 #define array_sort(a, cmp)                                                                         \
 	do {                                                                                       \
