@@ -93,7 +93,7 @@ struct vici {
 
 static struct registration *find_registration(struct vici *v, const char *event)
 {
-	array_foreach (&v->registrations, reg)
+	array_foreach(&v->registrations, reg)
 		if (streq(reg->event, event))
 			return reg;
 	return NULL;
@@ -178,33 +178,41 @@ static void give_up(struct vici *v, int result, const char *why)
 		v->handlers.disconnected(why, v->handlers.user);
 }
 
+/* One write of what is left of current; like send(2), with -errno for its errors. */
+static ssize_t send_some(const struct vici *v)
+{
+	const struct strbuf *body = &v->current->message.b;
+	size_t head_sent = SN_MIN(v->sent, v->head_len);
+	size_t body_sent = v->sent - head_sent;
+	struct iovec iov[2] = { { (void *)(v->head + head_sent), v->head_len - head_sent } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (body->len) {
+		iov[1] = (struct iovec){ body->data + body_sent, body->len - body_sent };
+		msg.msg_iovlen = 2;
+	}
+	n = sendmsg(v->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
+}
+
 static void send_more(struct vici *v)
 {
-	struct vici_call *call = v->current;
-
 	while (v->sent < v->total) {
-		size_t head_sent = SN_MIN(v->sent, v->head_len);
-		size_t body_sent = v->sent - head_sent;
-		struct iovec iov[] = {
-			{ v->head + head_sent, v->head_len - head_sent },
-			{ call->message.b.data + body_sent, call->message.b.len - body_sent },
-		};
-		struct msghdr msg = { .msg_iov = iov,
-				      .msg_iovlen = call->message.b.data ? 2u : 1u };
-		ssize_t n = sendmsg(v->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send_some(v);
 
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n == -EAGAIN)
 			break;
 		if (n < 0) {
-			give_up(v, -ECONNRESET, sn_strerror(-errno));
+			give_up(v, -ECONNRESET, sn_strerror((int)n));
 			return;
 		}
 		v->sent += (size_t)n;
 	}
 	if (v->sent == v->total)
-		vici_writer_fini(&call->message);
+		vici_writer_fini(&v->current->message);
 	loop_io_set(v->io, LOOP_READ | (v->sent < v->total ? LOOP_WRITE : 0u));
 }
 
@@ -389,7 +397,7 @@ static void leave(struct vici *v)
 {
 	if (--v->busy > 0 || !v->closed)
 		return;
-	array_foreach (&v->registrations, reg)
+	array_foreach(&v->registrations, reg)
 		free(reg->event);
 	array_free(&v->registrations);
 	free(v->in);
