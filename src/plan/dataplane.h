@@ -13,6 +13,7 @@
 struct wanted_peer {
 	char id[SN_ID_SIZE];
 	char device[IFNAMSIZ];	   /* its packets leave and come in by: "ipsec0", "snx3" */
+	uint32_t if_id;		   /* to be kept for the next struct intent; 0 = none */
 	struct sn_addr overlay_ip; /* unset: it has none, no heartbeats */
 	bool owner;		   /* this host owns the pair (design §7) */
 };
@@ -27,7 +28,10 @@ void wanted_fini(struct wanted *w);
 struct dataplane {
 	const char *name; /* "xfrm", "libipsec" */
 	int default_mtu;
-	/* The plugins list and options of strongswan.conf, as text for charon_settings. */
+	/*
+	 * Lines for strongswan.conf inside charon-systemd { }. They may hold a section
+	 * plugins { }; strongSwan merges sections of one name, so others may too.
+	 */
 	const char *charon_plugins;
 	/*
 	 * Everything. 0, or -EINVAL/-EOPNOTSUPP with e when the whole intent is
@@ -36,8 +40,9 @@ struct dataplane {
 	 */
 	int (*want)(const struct intent *intent, struct wanted *ret, struct sn_error *e);
 	/*
-	 * The least that keeps promise 1: guard tables and unreachable routes,
-	 * from no more than the overlay. For start, `sennit down` and removal.
+	 * The least that keeps promises 1 and 2: guard tables and unreachable
+	 * routes, the very same as want() has, so that start and `sennit down`
+	 * load nothing twice. For start, `sennit down` and removal.
 	 */
 	void (*want_guard)(const struct intent *intent, struct wanted *ret);
 };

@@ -44,13 +44,11 @@ static int check_prefixes(const struct snapshot *s, struct sn_error *e)
 	array_foreach(&s->hosts, h) {
 		if (h->state == HOST_GONE)
 			continue;
-		array_foreach(&h->prefixes, p) {
+		wire_foreach_prefix(h, p) {
 			struct sn_addr usable = sn_prefix_first_usable(p);
 
-			if (!wire_is_outer(h, p) ||
-			    (!sn_prefix_is_single(p) && sn_addr_is_set(&usable)))
-				continue;
-			return refuse(h, p, e);
+			if (sn_prefix_is_single(p) || !sn_addr_is_set(&usable))
+				return refuse(h, p, e);
 		}
 	}
 	return 0;
@@ -65,22 +63,19 @@ static int want_mtu(const struct intent *intent, struct wanted *w)
 	return mtu > 0 ? SN_MIN(mtu, MAX_MTU) : MAX_MTU;
 }
 
-/* The prefixes of a host that become selectors: p is one of h's. */
-static bool is_selector(const struct host *h, const struct sn_prefix *p)
+/* i-th prefix of a host; too many are cut off the same way on both ends. */
+static const struct sn_prefix *next_selector(const struct host *h, const struct sn_prefix *after,
+					     size_t i)
 {
-	size_t before = 0;
-
-	for (const struct sn_prefix *q = h->prefixes.v; q < p; q++)
-		before += wire_is_outer(h, q);
-	return before < MAX_SELECTORS && wire_is_outer(h, p);
+	return i < MAX_SELECTORS ? wire_next_prefix(h, after) : NULL;
 }
 
-static size_t count_outer(const struct host *h)
+static size_t count_prefixes(const struct host *h)
 {
 	size_t n = 0;
 
-	array_foreach(&h->prefixes, p)
-		n += wire_is_outer(h, p);
+	wire_foreach_prefix(h, p)
+		n++;
 	return n;
 }
 
@@ -88,15 +83,20 @@ static void add_selectors(const struct intent *intent, const struct host *peer,
 			  struct object_ike_conn *c)
 {
 	const struct host *self = snapshot_self(intent->snapshot);
+	const struct sn_prefix *p = NULL;
 
-	array_foreach(&self->prefixes, p) {
-		if (is_selector(self, p))
-			*array_add(&c->local_ts) = *p;
-	}
-	array_foreach(&peer->prefixes, p) {
-		if (is_selector(peer, p))
-			*array_add(&c->remote_ts) = *p;
-	}
+	while ((p = next_selector(self, p, c->local_ts.n)))
+		*array_add(&c->local_ts) = *p;
+	while ((p = next_selector(peer, p, c->remote_ts.n)))
+		*array_add(&c->remote_ts) = *p;
+}
+
+static void add_routes(const struct intent *intent, const struct host *peer, struct wanted *w)
+{
+	const struct sn_prefix *p = NULL;
+
+	for (size_t i = 0; (p = next_selector(peer, p, i)); i++)
+		tunnel_add_route(intent, p, DEVICE, &w->objects);
 }
 
 /* A connection without selectors would mean the underlay addresses: rather none. */
@@ -114,10 +114,7 @@ static void add_tunnel(const struct intent *intent, const struct host *peer, str
 	add_selectors(intent, peer, c);
 	object_conn_seal(c);
 	tunnel_add_keys(intent, peer, &w->objects);
-	array_foreach(&peer->prefixes, p) {
-		if (is_selector(peer, p))
-			tunnel_add_route(intent, p, DEVICE, &w->objects);
-	}
+	add_routes(intent, peer, w);
 }
 
 static void remark_limits(const struct intent *intent, struct wanted *w)
@@ -133,9 +130,9 @@ static void remark_limits(const struct intent *intent, struct wanted *w)
 	if (snapshot_self(s)->prefixes.n == 0)
 		tunnel_remark(w, "this host has no subnet yet: no tunnels");
 	array_foreach(&s->hosts, h) {
-		if (h->state != HOST_GONE && count_outer(h) > MAX_SELECTORS)
+		if (h->state != HOST_GONE && count_prefixes(h) > MAX_SELECTORS)
 			tunnel_remark(w, "host %s has %zu subnets: only the first %d are carried",
-				      h->id, count_outer(h), MAX_SELECTORS);
+				      h->id, count_prefixes(h), MAX_SELECTORS);
 	}
 }
 
@@ -165,7 +162,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 	array_foreach(&s->hosts, h) {
 		if (!tunnel_is_peer(s, h))
 			continue;
-		tunnel_add_peer(intent, h, DEVICE, ret);
+		tunnel_add_peer(intent, h, DEVICE, 0, ret);
 		add_tunnel(intent, h, ret);
 	}
 	object_set_sort(&ret->objects);

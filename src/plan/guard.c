@@ -46,9 +46,7 @@ static void add_own(const struct intent *intent, struct strbuf *b)
 	size_t n = 0;
 
 	strbuf_addf(b, "\tset own {\n\t\ttype ipv%c_addr\n\t\tflags interval\n", v6 ? '6' : '4');
-	array_foreach(&self->prefixes, p) {
-		if (!wire_is_outer(self, p))
-			continue;
+	wire_foreach_prefix(self, p) {
 		strbuf_adds(b, n == 0         ? "\t\telements = { "
 			       : n % 2 && !v6 ? ", "
 					      : ",\n\t\t\t     ");

@@ -70,7 +70,7 @@ enum link_kind {
 struct object_link {
 	char name[IFNAMSIZ];
 	enum link_kind kind;
-	char alias[128];
+	char alias[160];
 	char master[IFNAMSIZ]; /* "" = none */
 	int mtu;
 	bool up;

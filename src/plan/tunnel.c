@@ -28,12 +28,13 @@ static bool owns(const struct intent *intent, const struct host *peer)
 }
 
 void tunnel_add_peer(const struct intent *intent, const struct host *peer, const char *device,
-		     struct wanted *w)
+		     uint32_t if_id, struct wanted *w)
 {
 	struct wanted_peer *p = array_add(&w->peers);
 
 	snprintf(p->id, sizeof(p->id), "%s", peer->id);
 	snprintf(p->device, sizeof(p->device), "%s", device);
+	p->if_id = if_id;
 	p->overlay_ip = peer->overlay_ip;
 	p->owner = owns(intent, peer);
 }

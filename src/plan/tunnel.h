@@ -9,9 +9,9 @@
 
 /* True for every host this one has a tunnel with: not itself, not the gone. */
 bool tunnel_is_peer(const struct snapshot *s, const struct host *h);
-/* The peer's entry in w->peers; device as in struct wanted_peer. */
+/* The peer's entry in w->peers; device and if_id as in struct wanted_peer. */
 void tunnel_add_peer(const struct intent *intent, const struct host *peer, const char *device,
-		     struct wanted *w);
+		     uint32_t if_id, struct wanted *w);
 /* A shared key for each accepted secret. */
 void tunnel_add_keys(const struct intent *intent, const struct host *peer, struct object_set *set);
 /*

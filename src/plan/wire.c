@@ -20,13 +20,14 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 
-bool wire_is_outer(const struct host *h, const struct sn_prefix *p)
+/* They are sorted, so what a prefix covers stands right after it. */
+const struct sn_prefix *wire_next_prefix(const struct host *h, const struct sn_prefix *after)
 {
-	array_foreach(&h->prefixes, other) {
-		if (other != p && other->len < p->len && sn_prefix_covers(other, p))
-			return false;
-	}
-	return true;
+	size_t i = after ? (size_t)(after - h->prefixes.v) + 1 : 0;
+
+	while (after && i < h->prefixes.n && sn_prefix_covers(after, &h->prefixes.v[i]))
+		i++;
+	return i < h->prefixes.n ? &h->prefixes.v[i] : NULL;
 }
 
 /* In a rule a name stands in quotes, and a star at its end would match more. */
@@ -91,6 +92,11 @@ void wire_add_forwarding(const char *device, struct object_set *set)
 	add_sysctl("ipv4", device, "forwarding", "1", set);
 }
 
+void wire_disable_ipv6(const char *device, struct object_set *set)
+{
+	add_sysctl("ipv6", device, "disable_ipv6", "1", set);
+}
+
 /*
  * The bridge's hardware address: fixed, because a bridge else takes the
  * lowest of its ports', and every container that comes or goes would make the
@@ -106,8 +112,8 @@ static void bridge_mac(const struct snapshot *s, uint8_t ret[static SN_MAC_SIZE]
 	ret[0] = (ret[0] & 0xfc) | 0x02; /* locally administered, one station */
 }
 
-static struct object_link *add_link(const char *name, enum link_kind kind, int mtu,
-				    struct object_set *set)
+struct object_link *wire_add_link(const char *name, enum link_kind kind, int mtu,
+				  struct object_set *set)
 {
 	struct object_link *l = &object_set_add(set, OBJECT_LINK)->link;
 
@@ -121,7 +127,7 @@ static struct object_link *add_link(const char *name, enum link_kind kind, int m
 static void add_veth(const struct intent *intent, const struct attachment *a, int mtu,
 		     struct object_set *set)
 {
-	struct object_link *l = add_link(a->veth, LINK_VETH, mtu, set);
+	struct object_link *l = wire_add_link(a->veth, LINK_VETH, mtu, set);
 
 	snprintf(l->master, sizeof(l->master), "%s", intent->config->bridge);
 	snprintf(l->alias, sizeof(l->alias), "sennit:%s:attachment:%s", intent->snapshot->mesh_id,
@@ -155,11 +161,9 @@ static void add_addresses(const struct intent *intent, struct object_set *set)
 	const struct host *self = snapshot_self(intent->snapshot);
 	const char *bridge = intent->config->bridge;
 
-	array_foreach(&self->prefixes, p) {
+	wire_foreach_prefix(self, p) {
 		struct sn_addr first = sn_prefix_first_usable(p);
 
-		if (!wire_is_outer(self, p))
-			continue;
 		if (sn_prefix_contains(p, &self->overlay_ip))
 			add_address(bridge, &self->overlay_ip, p->len, set);
 		else if (sn_prefix_is_single(p))
@@ -172,15 +176,14 @@ static void add_addresses(const struct intent *intent, struct object_set *set)
 void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *set)
 {
 	const char *bridge = intent->config->bridge, *uplink = wire_uplink(intent);
-	struct object_link *l = add_link(bridge, LINK_BRIDGE, mtu, set);
+	struct object_link *l = wire_add_link(bridge, LINK_BRIDGE, mtu, set);
 
 	l->has_mac = true;
 	bridge_mac(intent->snapshot, l->mac);
 	snprintf(l->alias, sizeof(l->alias), "sennit:%s:bridge", intent->snapshot->mesh_id);
 	add_addresses(intent, set);
 	wire_add_forwarding(bridge, set);
-	/* containers have no IPv6 here, so the bridge needs none to be reached by */
-	add_sysctl("ipv6", bridge, "disable_ipv6", "1", set);
+	wire_disable_ipv6(bridge, set);
 	if (uplink)
 		wire_add_forwarding(uplink, set);
 	for (size_t i = 0; i < intent->n_attachments; i++) {

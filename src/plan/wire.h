@@ -13,8 +13,14 @@
 #define WIRE_VETH_PREFIX "snv"
 #define WIRE_XFRM_PREFIX "snx"
 
-/* True unless another prefix of the same host covers p, which is one of h's. */
-bool wire_is_outer(const struct host *h, const struct sn_prefix *p);
+/*
+ * A host's prefixes in their order, without those that another of them covers.
+ * after: the last one returned, NULL at first. NULL at the end.
+ */
+const struct sn_prefix *wire_next_prefix(const struct host *h, const struct sn_prefix *after);
+#define wire_foreach_prefix(h, p)                                                                  \
+	for (const struct sn_prefix *p = wire_next_prefix(h, NULL); p; p = wire_next_prefix(h, p))
+
 /*
  * The device through which containers reach the outside and get answers;
  * NULL without masquerade, without a default route, and when its name is not
@@ -28,5 +34,10 @@ int wire_check(const struct intent *intent, struct sn_error *e);
 void wire_add_unreachable(const struct intent *intent, struct object_set *set);
 /* Bridge, addresses, veths and their sysctls; mtu is the containers'. */
 void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *set);
+/* A link of ours of this name, up, otherwise empty; valid until the next add. */
+struct object_link *wire_add_link(const char *name, enum link_kind kind, int mtu,
+				  struct object_set *set);
+/* net/ipv6/conf/<device>/disable_ipv6 = 1: a link of ours that carries none. */
+void wire_disable_ipv6(const char *device, struct object_set *set);
 /* net/ipv4/conf/<device>/forwarding = 1. */
 void wire_add_forwarding(const char *device, struct object_set *set);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ESP in the kernel: an XFRM interface per peer, which an if_id ties to that
+ * peer's SAs. Selectors are 0.0.0.0/0; which peer gets a packet is a matter
+ * of routes alone, so single addresses are carried like subnets and IKE never
+ * hears of a container.
+ *
+ *  - What the selectors leave open, the guard closes: a peer's source must be
+ *    one that we would reach through the same interface, and a packet from a
+ *    tunnel goes to the bridge or nowhere. rp_filter cannot do that here, the
+ *    kernel leaves it out for packets that came by ESP.
+ *  - An interface needs no underlay device, and its MTU is that of the
+ *    containers: 1400 goes through an underlay of 1500 with every cipher and
+ *    with UDP around it (1438 would be the most), so nothing is fragmented
+ *    and no path MTU has to be learned.
+ *  - A peer keeps its number while it is a peer, whoever else comes or goes.
+ */
+#include "plan/dataplane.h"
+#include "plan/guard.h"
+#include "plan/tunnel.h"
+#include "plan/wire.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define DEFAULT_MTU 1400
+#define REPLAY_WINDOW 1024
+
+static const struct guard_tunnel guard_tunnel = {
+	.devices = WIRE_XFRM_PREFIX "*",
+	.kernel_esp = true,
+};
+
+struct numbers {
+	ARRAY(struct intent_if_id) given;
+};
+
+static uint32_t find_number(const struct numbers *numbers, const char *peer)
+{
+	array_foreach(&numbers->given, g) {
+		if (streq(g->peer, peer))
+			return g->if_id;
+	}
+	return 0;
+}
+
+static bool is_taken(const struct numbers *numbers, uint32_t if_id)
+{
+	array_foreach(&numbers->given, g) {
+		if (g->if_id == if_id)
+			return true;
+	}
+	return false;
+}
+
+/* What is listed, of several entries for one peer or number the first; then the new peers. */
+static void number_peers(const struct intent *intent, struct numbers *ret)
+{
+	const struct snapshot *s = intent->snapshot;
+	uint32_t next = 1;
+
+	for (size_t i = 0; i < intent->n_if_ids; i++) {
+		const struct intent_if_id *k = &intent->if_ids[i];
+
+		if (k->if_id && !find_number(ret, k->peer) && !is_taken(ret, k->if_id))
+			*array_add(&ret->given) = *k;
+	}
+	array_foreach(&s->hosts, h) {
+		struct intent_if_id *k;
+
+		if (!tunnel_is_peer(s, h) || find_number(ret, h->id))
+			continue;
+		while (is_taken(ret, next))
+			next++;
+		k = array_add(&ret->given);
+		snprintf(k->peer, sizeof(k->peer), "%s", h->id);
+		k->if_id = next;
+	}
+}
+
+static void add_link(const struct intent *intent, const struct host *peer, const char *device,
+		     uint32_t if_id, int mtu, struct object_set *set)
+{
+	struct object_link *l = wire_add_link(device, LINK_XFRM, mtu, set);
+
+	l->if_id = if_id;
+	snprintf(l->alias, sizeof(l->alias), "sennit:%s:peer:%s", intent->snapshot->mesh_id,
+		 peer->id);
+	wire_add_forwarding(device, set);
+	wire_disable_ipv6(device, set);
+}
+
+static void add_conn(const struct intent *intent, const struct host *peer, uint32_t if_id,
+		     struct wanted *w)
+{
+	const struct sn_prefix all = { .addr = { .family = AF_INET }, .len = 0 };
+	struct object_ike_conn *c = tunnel_add_conn(intent, peer, w);
+
+	if (!c)
+		return;
+	*array_add(&c->local_ts) = all;
+	*array_add(&c->remote_ts) = all;
+	c->if_id = if_id;
+	c->esn = true;
+	c->replay_window = REPLAY_WINDOW;
+	object_conn_seal(c);
+	tunnel_add_keys(intent, peer, &w->objects);
+}
+
+static void add_peer(const struct intent *intent, const struct host *peer, uint32_t if_id, int mtu,
+		     struct wanted *w)
+{
+	char device[IFNAMSIZ];
+
+	snprintf(device, sizeof(device), WIRE_XFRM_PREFIX "%" PRIu32, if_id);
+	tunnel_add_peer(intent, peer, device, if_id, w);
+	add_link(intent, peer, device, if_id, mtu, &w->objects);
+	add_conn(intent, peer, if_id, w);
+	wire_foreach_prefix(peer, p)
+		tunnel_add_route(intent, p, device, &w->objects);
+}
+
+static void want_guard(const struct intent *intent, struct wanted *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	guard_add_tables(intent, &guard_tunnel, &ret->objects);
+	wire_add_unreachable(intent, &ret->objects);
+	object_set_sort(&ret->objects);
+}
+
+static int want(const struct intent *intent, struct wanted *ret, struct sn_error *e)
+{
+	int mtu = intent->config->mtu ? intent->config->mtu : DEFAULT_MTU;
+	const struct snapshot *s = intent->snapshot;
+	struct numbers numbers = { 0 };
+	int r = wire_check(intent, e);
+
+	if (r < 0)
+		return r;
+	memset(ret, 0, sizeof(*ret));
+	guard_add_tables(intent, &guard_tunnel, &ret->objects);
+	wire_add_unreachable(intent, &ret->objects);
+	wire_add_bridge(intent, mtu, &ret->objects);
+	number_peers(intent, &numbers);
+	array_foreach(&s->hosts, h) {
+		if (tunnel_is_peer(s, h))
+			add_peer(intent, h, find_number(&numbers, h->id), mtu, ret);
+	}
+	array_free(&numbers.given);
+	object_set_sort(&ret->objects);
+	return 0;
+}
+
+const struct dataplane dataplane_xfrm = {
+	.name = "xfrm",
+	.default_mtu = DEFAULT_MTU,
+	.charon_plugins = "load = random nonce aesni chapoly openssl kdf kernel-netlink "
+			  "socket-default vici\n"
+			  "install_routes = no\n",
+	.want = want,
+	.want_guard = want_guard,
+};
