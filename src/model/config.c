@@ -577,3 +577,11 @@ bool config_metadata_address(const struct config *c, struct sn_addr *ret)
 	text[n] = '\0';
 	return sn_addr_parse(text, ret) == 0;
 }
+
+char *url_without_user(const char *url)
+{
+	size_t len = 0;
+	const char *host = url_authority(url, &len), *at = host ? memrchr(host, '@', len) : NULL;
+
+	return at ? xasprintf("%.*s%s", (int)(host - url), url, at + 1) : xstrdup(url);
+}

@@ -84,6 +84,39 @@ void problem_fini(struct problem *p)
 	memset(p, 0, sizeof(*p));
 }
 
+/* Takes half a character off the end of a text that was cut; JSON wants whole ones. */
+static void mend_end(char *s)
+{
+	size_t n = strlen(s), tail = 0;
+
+	while (tail < n && tail < 4 && (s[n - 1 - tail] & 0xc0) == 0x80)
+		tail++;
+	if (tail == n || !(s[n - 1 - tail] & 0x80))
+		return;
+	unsigned char lead = (unsigned char)s[n - 1 - tail];
+	size_t want = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+
+	if (tail < want)
+		s[n - 1 - tail] = '\0';
+}
+
+char *text_cut(const char *s, size_t max)
+{
+	char *cut = xstrndup(s, max);
+
+	mend_end(cut);
+	return cut;
+}
+
+void problem_from_error(struct problem *p, const char *place, const struct sn_error *e)
+{
+	size_t n = strlen(place);
+	const char *colon = sn_startswith(e->text, place) ? strstr(e->text + n, ": ") : NULL;
+
+	p->place = colon ? xstrndup(e->text, (size_t)(colon - e->text)) : xstrdup(place);
+	p->text = text_cut(colon ? colon + 2 : e->text, sizeof(e->text));
+}
+
 void snapshot_free(struct snapshot *s)
 {
 	if (!s)
@@ -137,7 +170,7 @@ void snapshot_add_problem(struct snapshot *s, const char *place, const char *fmt
 	va_end(ap);
 	p = array_add(&s->problems);
 	p->place = xstrdup(place);
-	p->text = xstrdup(text);
+	p->text = text_cut(text, sizeof(text));
 }
 
 static bool host_equal(const struct host *a, const struct host *b)

@@ -62,6 +62,11 @@ struct problem {
 	char *text;
 };
 void problem_fini(struct problem *p);
+/*
+ * From what a reader of base/json.h says: "/hosts/3/x: text". place is where
+ * the reader was, "/hosts/3", for texts that are cut.
+ */
+void problem_from_error(struct problem *p, const char *place, const struct sn_error *e);
 
 struct snapshot {
 	char mesh_id[SN_ID_SIZE];
