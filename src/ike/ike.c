@@ -530,7 +530,14 @@ void ike_observe(struct ike *ike, ike_observed_fn fn, void *user)
 
 void ike_apply(struct ike *ike, const struct plan_step *step, ike_done_fn fn, void *user)
 {
+	struct tunnel *t = NULL;
+
 	steps_apply(ike->steps, session_vici(ike->session), step, fn, user);
+	/* the list behind it is looked at with the connection loaded */
+	if (step->wanted && step->wanted->kind == OBJECT_IKE_CONN)
+		t = find_tunnel(ike, step->wanted->conn.peer);
+	if (t)
+		pair_forgive(&t->pair);
 	poll_soon(ike);
 }
 

@@ -35,11 +35,15 @@ void pair_set(struct pair *p, bool owner, const char *child)
 		return;
 	p->owner = owner;
 	set_child(p, child);
-	/* the new child has not failed yet */
-	p->tries = 0;
-	p->retry_at = 0;
+	pair_forgive(p);
 	p->bare_since = -1;
 	p->whole_since = -1;
+}
+
+void pair_forgive(struct pair *p)
+{
+	p->tries = 0;
+	p->retry_at = 0;
 }
 
 void pair_booted(struct pair *p)
@@ -273,10 +277,8 @@ static void note_condition(struct pair *p, const struct ike_sa *best, size_t n, 
 	}
 	if (!bare)
 		p->bare_since = -1;
-	if (whole && now >= p->whole_since + PAIR_STABLE_MS) {
-		p->tries = 0;
-		p->retry_at = 0;
-	}
+	if (whole && now >= p->whole_since + PAIR_STABLE_MS)
+		pair_forgive(p);
 }
 
 /* 0.25 s, 0.5 s, … 5 s, each up to a quarter shorter or longer. */

@@ -81,6 +81,8 @@ void pair_init(struct pair *p, bool owner, const char *child);
 void pair_fini(struct pair *p);
 /* Changes what is wanted; an SA that stands is kept until the new child does. */
 void pair_set(struct pair *p, bool owner, const char *child);
+/* The connection was loaded anew: what failed with the old one says nothing. */
+void pair_forgive(struct pair *p);
 /* The peer's charon is a new process: at the next look only the newest IKE_SA stays. */
 void pair_booted(struct pair *p);
 /* At the next look no waiting and no back-off counts. */
