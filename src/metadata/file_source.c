@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A mesh.json as source. Read when it changes; while it cannot be read, or
+ * does not say who we are, also again and again: an address that names us may
+ * come to this host later than the file did.
+ *
+ * Who we are, where the configuration does not say: the host with one of our
+ * own addresses.
+ */
+#include "metadata/source.h"
+
+#include "metadata/backoff.h"
+
+#include "base/file.h"
+#include "loop/file_watch.h"
+#include "model/mesh_file.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+
+#define FILE_LIMIT ((size_t)64 << 20)
+#define WATCH_POLL_MS 5000
+#define MAX_OWN_ADDRESSES 1024
+
+struct source {
+	struct metadata *m;
+	struct loop *loop;
+	const struct config *config;
+	char *path;
+	struct file_watch *watch;
+	struct loop_timer *retry;
+	struct backoff backoff;
+};
+
+struct own {
+	ARRAY(struct sn_addr) addr;
+};
+
+static void own_fini(struct own *own)
+{
+	array_free(&own->addr);
+}
+
+/* Loopback addresses are those of every host. */
+static int own_addresses(struct own *ret, struct sn_error *e)
+{
+	struct ifaddrs *list;
+
+	if (getifaddrs(&list) < 0)
+		return sn_error_set(e, -errno, "own addresses: %s", sn_strerror(-errno));
+	for (struct ifaddrs *i = list; i; i = i->ifa_next) {
+		struct sn_addr a;
+
+		if (i->ifa_addr && !(i->ifa_flags & IFF_LOOPBACK) &&
+		    ret->addr.n < MAX_OWN_ADDRESSES &&
+		    sn_addr_from_sockaddr(i->ifa_addr, &a, NULL) == 0)
+			*array_add(&ret->addr) = a;
+	}
+	freeifaddrs(list);
+	return 0;
+}
+
+static int read_snapshot(const struct source *s, struct snapshot **ret, struct sn_error *e)
+{
+	_cleanup_(mesh_file_freep) struct mesh_file *mesh = NULL;
+	_cleanup_(own_fini) struct own own = { .addr = { 0 } };
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = file_read(s->path, FILE_LIMIT, &text, &len);
+
+	if (r < 0)
+		return sn_error_set(e, r, "%s: %s", s->path, sn_strerror(r));
+	r = mesh_file_parse(s->path, text, len, &mesh, e);
+	if (r == 0)
+		r = own_addresses(&own, e);
+	if (r == 0)
+		r = mesh_file_snapshot(mesh, s->config, own.addr.v, own.addr.n, metadata_last(s->m),
+				       s->config->metadata_url, ret, e);
+	return r;
+}
+
+static void read_file(void *user)
+{
+	struct source *s = user;
+	struct snapshot *snapshot = NULL;
+	struct sn_error e;
+
+	if (read_snapshot(s, &snapshot, &e) < 0) {
+		loop_timer_set(s->retry, backoff_next(&s->backoff, sn_random_below(UINT32_MAX)));
+		metadata_failed(s->m, e.text);
+		return;
+	}
+	loop_timer_cancel(s->retry);
+	backoff_reset(&s->backoff);
+	metadata_got(s->m, snapshot);
+}
+
+static void source_start(struct source *s)
+{
+	/* the watch first, so that no change is missed between the two */
+	s->watch = file_watch_new(s->loop, s->path, WATCH_POLL_MS, read_file, s);
+	loop_timer_set(s->retry, 0);
+}
+
+static void source_free(struct source *s)
+{
+	file_watch_free(s->watch);
+	loop_timer_free(s->retry);
+	free(s->path);
+	free(s);
+}
+
+struct source *file_source_new(struct metadata *m, struct loop *loop, const struct config *config,
+			       const char *path)
+{
+	struct source *s = xcalloc(1, sizeof(*s));
+
+	s->m = m;
+	s->loop = loop;
+	s->config = config;
+	s->path = xstrdup(path);
+	s->retry = loop_timer_new(loop, read_file, s);
+	return s;
+}
+
+const struct source_ops file_source_ops = { .start = source_start, .free = source_free };
