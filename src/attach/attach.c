@@ -342,15 +342,25 @@ size_t attachments_sweep(struct attachments *as)
 
 /* --- life -------------------------------------------------------------------- */
 
-int attachments_load(const char *state_dir, struct attachments **ret, struct sn_error *e)
+int attachments_peek(const char *state_dir, struct attachments **ret, struct sn_error *e)
 {
 	_cleanup_(attachments_freep) struct attachments *as = xcalloc(1, sizeof(*as));
-	struct sn_error ignored;
-	bool changed = false;
 	int r;
 
 	as->path = xasprintf("%s/attachments.json", state_dir);
 	r = attach_store_read(as->path, &as->table, e);
+	if (r == 0)
+		*ret = sn_steal(as);
+	return r;
+}
+
+int attachments_load(const char *state_dir, struct attachments **ret, struct sn_error *e)
+{
+	_cleanup_(attachments_freep) struct attachments *as = NULL;
+	struct sn_error ignored;
+	bool changed = false;
+	int r = attachments_peek(state_dir, &as, e);
+
 	if (r < 0)
 		return r;
 	for (size_t i = as->table->items.n; i-- > 0;)

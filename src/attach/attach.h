@@ -16,6 +16,8 @@ struct attachments;
 /* Reads state_dir/attachments.json. Entries not ready are undone (host end deleted, address freed).
  */
 int attachments_load(const char *state_dir, struct attachments **ret, struct sn_error *e);
+/* The same without touching disk or kernel, to look only. */
+int attachments_peek(const char *state_dir, struct attachments **ret, struct sn_error *e);
 void attachments_free(struct attachments *as);
 SN_DEFINE_CLEANUP(struct attachments *, attachments_free);
 

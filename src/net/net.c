@@ -248,6 +248,11 @@ int net_default_device(struct net *net, char ret[static IFNAMSIZ])
 	return 0;
 }
 
+int net_sysctl_original(struct net *net, const char *path, char *ret, size_t size)
+{
+	return sysctl_original(net->sysctls, path, ret, size);
+}
+
 int net_sysctl_read(const char *path, char *ret, size_t size)
 {
 	return sysctl_read(path, ret, size);

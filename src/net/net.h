@@ -64,6 +64,8 @@ int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e
 int net_default_device(struct net *net, char ret[static IFNAMSIZ]);
 /* 0 with the value as text, or a negative errno. path as in object_sysctl. */
 int net_sysctl_read(const char *path, char *ret, size_t size);
+/* What it was before sennit first wrote it, as recorded; else what it is. As net_sysctl_read(). */
+int net_sysctl_original(struct net *net, const char *path, char *ret, size_t size);
 /* True when the kernel can make an XFRM interface and has ESP: tried, not guessed. */
 bool net_has_kernel_esp(struct net *net);
 /* 0 and its index, or -ENODEV. */

@@ -86,6 +86,15 @@ static struct record *find(struct sysctls *s, const char *path)
 	return NULL;
 }
 
+int sysctl_original(struct sysctls *s, const char *path, char *ret, size_t size)
+{
+	const struct record *record = find(s, path);
+
+	if (!record)
+		return sysctl_read(path, ret, size);
+	return snprintf(ret, size, "%s", record->old) < (int)size ? 0 : -EMSGSIZE;
+}
+
 static int save(struct sysctls *s, struct sn_error *e)
 {
 	_cleanup_json_ json_t *list = json_array();

@@ -34,5 +34,9 @@ int sysctl_observe(struct sysctls *s, const struct object_set *also, struct obje
 int sysctl_apply(struct sysctls *s, struct netlink *nl, const struct plan_step *step,
 		 struct sn_error *e);
 
+/* What it was before our first write: the record's old value, else the one it has. As
+ * sysctl_read(). */
+int sysctl_original(struct sysctls *s, const char *path, char *ret, size_t size);
+
 /* The value without its line feed. 0, or a negative errno: -EINVAL for a path that is none. */
 int sysctl_read(const char *path, char *ret, size_t size);
