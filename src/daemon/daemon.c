@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Order at start: the stored snapshot and the guard first, so that nothing
+ * leaves in clear while the rest is still away; then charon, then the
+ * metadata service. At the end nothing is undone: tunnels, guard and charon
+ * outlive this process.
+ */
+#include "daemon/daemon.h"
+
+#include "base/file.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+/* --- intent --------------------------------------------------------------- */
+
+void daemon_get_intent(struct daemon *d, struct intent *ret)
+{
+	*ret = (struct intent){
+		.config = d->config,
+		.snapshot = d->snapshot,
+		.secrets = d->secret_ids.v,
+		.n_secrets = d->secret_ids.n,
+		.uplink_forwarding = d->uplink_forwarding,
+	};
+	ret->attachments = attachments_all(d->attachments, &ret->n_attachments);
+	memcpy(ret->uplink, d->uplink, sizeof(ret->uplink));
+}
+
+/* Without tunnels: guard, bridge and containers stay, peers go. */
+static void take_tunnels_out(struct wanted *w)
+{
+	for (size_t i = w->objects.o.n; i-- > 0;) {
+		struct object *o = &w->objects.o.v[i];
+		bool tunnel = o->kind == OBJECT_IKE_KEY || o->kind == OBJECT_IKE_CONN ||
+			      (o->kind == OBJECT_ROUTE && !o->route.unreachable) ||
+			      (o->kind == OBJECT_LINK && o->link.kind == LINK_XFRM);
+
+		if (!tunnel)
+			continue;
+		object_fini(o);
+		array_remove(&w->objects.o, i);
+	}
+	array_free(&w->peers);
+}
+
+static void set_refusal(struct daemon *d, const char *text)
+{
+	if (streq_null(d->refusal, text))
+		return;
+	free(d->refusal);
+	d->refusal = xstrdup_null(text);
+	if (text)
+		log_error("the %s data plane cannot do what is asked: %s; only the guard is kept",
+			  d->dataplane->name, text);
+	else
+		log_notice("the %s data plane can do what is asked now", d->dataplane->name);
+}
+
+/* The device of the default route and whether it forwarded before we came. */
+static void look_at_uplink(struct daemon *d)
+{
+	char path[96], value[16] = "0";
+
+	if (net_default_device(d->net, d->uplink) < 0)
+		d->uplink[0] = '\0';
+	if (!d->uplink[0])
+		return;
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", d->uplink);
+	if (net_sysctl_original(d->net, path, value, sizeof(value)) < 0)
+		value[0] = '0';
+	d->uplink_forwarding = value[0] == '1';
+}
+
+/* The reconcile loop asks at the begin of each pass. */
+static const struct wanted *hook_wanted(void *user)
+{
+	struct daemon *d = user;
+	struct sn_error e = { 0 };
+	struct intent intent;
+
+	if (!d->snapshot)
+		return NULL;
+	look_at_uplink(d);
+	daemon_get_intent(d, &intent);
+	wanted_fini(&d->wanted);
+	if (d->dataplane->want(&intent, &d->wanted, &e) < 0) {
+		set_refusal(d, e.text);
+		d->dataplane->want_guard(&intent, &d->wanted);
+	} else {
+		set_refusal(d, NULL);
+		if (d->down)
+			take_tunnels_out(&d->wanted);
+	}
+	return &d->wanted;
+}
+
+static struct ike *hook_ike(void *user)
+{
+	return ((struct daemon *)user)->ike;
+}
+
+static void set_tunnels(struct daemon *d)
+{
+	ARRAY(struct ike_tunnel) tunnels = { 0 };
+
+	array_foreach(&d->wanted.objects.o, o) {
+		struct ike_tunnel *t;
+
+		if (o->kind != OBJECT_IKE_CONN)
+			continue;
+		t = array_add(&tunnels);
+		memcpy(t->peer, o->conn.peer, sizeof(t->peer));
+		memcpy(t->child, o->conn.child, sizeof(t->child));
+		t->owner = o->conn.owner;
+	}
+	if (d->ike)
+		ike_set_tunnels(d->ike, tunnels.v, tunnels.n);
+	array_free(&tunnels);
+}
+
+static void hook_settled(void *user)
+{
+	struct daemon *d = user;
+
+	set_tunnels(d);
+	peers_update(d);
+}
+
+/* --- charon --------------------------------------------------------------- */
+
+static void on_ike_online(void *user)
+{
+	struct daemon *d = user;
+
+	log_notice("charon %d answers", ike_charon_pid(d->ike));
+	probe_set_ike_boot(d->probe, ike_boot_id(d->ike));
+	health_ike_online(d->health, true, loop_now(d->loop));
+	reconcile_request(d->reconcile, OBJECT_ALL_IKE | OBJECT_ALL_NET, true);
+}
+
+static void on_ike_offline(const char *why, void *user)
+{
+	struct daemon *d = user;
+
+	log_error("charon is away: %s", why);
+	health_ike_online(d->health, false, loop_now(d->loop));
+	peers_ike_changed(d);
+	reconcile_request(d->reconcile, OBJECT_ALL_IKE | OBJECT_ALL_NET, true);
+}
+
+static void on_sas_changed(const char *peer, void *user)
+{
+	(void)peer;
+	peers_ike_changed(user);
+}
+
+static void on_peer_error(const char *peer, const char *text, void *user)
+{
+	peers_ike_error(user, peer, text);
+}
+
+static void start_ike(struct daemon *d)
+{
+	const struct ike_settings settings = {
+		.charon = d->config->charon,
+		.run_dir = d->config->run_dir,
+		.plugins = d->dataplane->charon_plugins,
+		.mesh_id = d->snapshot->mesh_id,
+		.self = d->snapshot->self_id,
+	};
+	const struct ike_handlers handlers = {
+		.online = on_ike_online,
+		.offline = on_ike_offline,
+		.sas_changed = on_sas_changed,
+		.peer_error = on_peer_error,
+		.user = d,
+	};
+	struct sn_error e = { 0 };
+
+	if (ike_new(d->loop, &settings, d->secrets, &handlers, &d->ike, &e) < 0) {
+		log_error("charon cannot be used: %s", e.text);
+		return;
+	}
+	ike_start(d->ike);
+}
+
+/* --- snapshots ------------------------------------------------------------ */
+
+static void set_place(struct daemon *d)
+{
+	const struct host *self = snapshot_self(d->snapshot);
+	struct attach_place place = {
+		.mtu = d->config->mtu ? d->config->mtu : d->dataplane->default_mtu,
+		.prefixes = self->prefixes.v,
+		.n_prefixes = self->prefixes.n,
+		.host_overlay_ip = self->overlay_ip,
+	};
+
+	memcpy(place.mesh_id, d->snapshot->mesh_id, sizeof(place.mesh_id));
+	memcpy(place.bridge, d->config->bridge, sizeof(place.bridge));
+	attachments_set_place(d->attachments, &place);
+}
+
+/*
+ * Who this host is and which mesh it belongs to does not change under a
+ * running daemon: all keys hang on it. It takes a restart, by a person.
+ */
+static bool same_identity(const struct daemon *d, const struct snapshot *s)
+{
+	if (!d->snapshot ||
+	    (streq(d->snapshot->mesh_id, s->mesh_id) && streq(d->snapshot->self_id, s->self_id)))
+		return true;
+	log_error("the metadata now say that this host is %s of mesh %s, it was %s of mesh %s; "
+		  "kept as it was: restart sennitd if that is right",
+		  s->self_id, s->mesh_id, d->snapshot->self_id, d->snapshot->mesh_id);
+	return false;
+}
+
+static void log_snapshot(const struct snapshot *s)
+{
+	log_notice("mesh %s: %zu hosts, overlay %s, this host is %s (from %s)", s->mesh_id,
+		   s->hosts.n, SN_PREFIX_STR(&s->overlay), s->self_id, s->source);
+	array_foreach(&s->problems, p)
+		log_warning("refused: %s: %s", p->place, p->text);
+	array_foreach(&s->hosts, h)
+		if (h->state == HOST_GONE)
+			log_notice("host %s (%s) is gone: replaced by %s", h->id, h->name,
+				   h->replaced_by);
+}
+
+static void use_snapshot(struct daemon *d, struct snapshot *s)
+{
+	bool same = d->snapshot && snapshot_equal(d->snapshot, s);
+
+	snapshot_free(d->snapshot);
+	d->snapshot = s;
+	if (same)
+		log_info("the metadata service confirms the stored state of the mesh");
+	else
+		log_snapshot(s);
+	set_place(d);
+	if (!d->ike)
+		start_ike(d);
+	reconcile_request(d->reconcile, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
+}
+
+static void on_snapshot(struct snapshot *s, void *user)
+{
+	struct daemon *d = user;
+	struct sn_error e = { 0 };
+
+	if (!same_identity(d, s)) {
+		snapshot_free(s);
+		return;
+	}
+	d->from_store = false;
+	use_snapshot(d, s);
+	if (store_save(d->config->state_dir, s, &e) < 0)
+		log_warning("the snapshot could not be stored, a restart without the metadata "
+			    "service would use an older one: %s",
+			    e.text);
+}
+
+static void on_metadata_failed(const char *text, void *user)
+{
+	struct daemon *d = user;
+
+	free(d->metadata_error);
+	d->metadata_error = xstrdup(text);
+	log_warning("metadata: %s; %s", text,
+		    d->snapshot ? "the last good state is kept"
+				: "nothing is known yet, it is tried again");
+}
+
+static void on_metadata_ok(void *user)
+{
+	struct daemon *d = user;
+
+	d->from_store = false;
+	free(sn_steal(d->metadata_error));
+	log_notice("metadata: the service answers again");
+}
+
+static int load_stored_snapshot(struct daemon *d)
+{
+	struct snapshot *s = NULL;
+	struct sn_error e = { 0 };
+	int r = store_load(d->config->state_dir, &s, &e);
+
+	if (r < 0) {
+		if (r != -ENOENT)
+			log_warning("the stored snapshot is of no use: %s", e.text);
+		return r;
+	}
+	d->from_store = true;
+	use_snapshot(d, s);
+	return 0;
+}
+
+/* --- kernel --------------------------------------------------------------- */
+
+static void on_net_changed(unsigned kinds, const char *device, void *user)
+{
+	struct daemon *d = user;
+
+	if (device)
+		probe_device_changed(d->probe, device);
+	reconcile_request(d->reconcile, kinds | OBJECT_BIT(OBJECT_ROUTE), false);
+	if ((kinds & OBJECT_BIT(OBJECT_LINK)) && attachments_sweep(d->attachments) > 0) {
+		log_notice("a container's interface is gone with its namespace; its address rests");
+		daemon_intent_changed(d);
+	}
+}
+
+void daemon_intent_changed(struct daemon *d)
+{
+	reconcile_request(d->reconcile, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
+}
+
+static char *down_file(const struct daemon *d)
+{
+	return xasprintf("%s/down", d->config->state_dir);
+}
+
+int daemon_set_down(struct daemon *d, bool down, struct sn_error *e)
+{
+	_cleanup_free_ char *path = down_file(d);
+	int r = down ? file_write_atomic(path, "", 0, 0600) : unlink(path) < 0 ? -errno : 0;
+
+	if (r < 0 && r != -ENOENT)
+		return sn_error_set(e, r, "%s: %s", path, sn_strerror(r));
+	if (d->down != down)
+		log_notice("%s", down ? "tunnels are taken down; the guard stays"
+				      : "tunnels are brought up");
+	d->down = down;
+	daemon_intent_changed(d);
+	return 0;
+}
+
+static void choose_dataplane(struct daemon *d)
+{
+	switch (d->config->dataplane) {
+	case DATAPLANE_XFRM:
+		d->dataplane = &dataplane_xfrm;
+		return;
+	case DATAPLANE_LIBIPSEC:
+		d->dataplane = &dataplane_libipsec;
+		return;
+	case DATAPLANE_AUTO:
+		d->dataplane = net_has_kernel_esp(d->net) ? &dataplane_xfrm : &dataplane_libipsec;
+		log_notice("data plane: %s (%s)", d->dataplane->name,
+			   d->dataplane == &dataplane_xfrm ? "the kernel has ESP"
+							   : "the kernel has no ESP");
+		return;
+	}
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static void on_signal(int signo, void *user)
+{
+	struct daemon *d = user;
+
+	log_notice("ends by signal %d; tunnels, guard and charon stay", signo);
+	loop_stop(d->loop);
+}
+
+static int load_secrets(struct daemon *d, struct sn_error *e)
+{
+	int r = secrets_load(d->config->secret_file, &d->secrets, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < secrets_count(d->secrets); i++)
+		secrets_id(d->secrets, i, array_add(&d->secret_ids)->id);
+	return 0;
+}
+
+static int make_folders(struct daemon *d, struct sn_error *e)
+{
+	const char *const folders[] = { d->config->run_dir, d->config->state_dir };
+
+	for (size_t i = 0; i < SN_ARRAY_SIZE(folders); i++) {
+		int r = file_mkdirs(folders[i], 0755);
+
+		if (r < 0)
+			return sn_error_set(e, r, "%s: %s", folders[i], sn_strerror(r));
+	}
+	return 0;
+}
+
+static int open_kernel(struct daemon *d, struct sn_error *e)
+{
+	const struct reconcile_hooks hooks = { hook_wanted, hook_ike, hook_settled, d };
+	_cleanup_free_ char *down = down_file(d);
+	int r;
+
+	r = net_new(d->loop, d->config->state_dir, &d->net, e);
+	if (r < 0)
+		return r;
+	r = attachments_load(d->config->state_dir, &d->attachments, e);
+	if (r < 0)
+		return r;
+	d->down = access(down, F_OK) == 0;
+	choose_dataplane(d);
+	d->reconcile = reconcile_new(d->loop, d->net, &hooks);
+	return net_watch(d->net, on_net_changed, d, e);
+}
+
+static int open_faces(struct daemon *d, struct sn_error *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/control.sock", d->config->run_dir);
+	int r = ctl_server_new(d->loop, path, daemon_verbs, daemon_n_verbs, d, &d->ctl, e);
+
+	if (r < 0)
+		return r;
+	return http_server_new(d->loop, d->config->http.v, d->config->http.n, daemon_pages,
+			       daemon_n_pages, d, &d->http, e);
+}
+
+static int open_metadata(struct daemon *d, struct sn_error *e)
+{
+	const struct metadata_handlers handlers = { on_snapshot, on_metadata_failed, on_metadata_ok,
+						    d };
+	int r = metadata_new(d->loop, d->config, d->snapshot, &handlers, &d->metadata, e);
+
+	if (r == 0)
+		metadata_start(d->metadata);
+	return r;
+}
+
+int daemon_new(struct config *config, struct daemon **ret, struct sn_error *e)
+{
+	_cleanup_(daemon_freep) struct daemon *d = xcalloc(1, sizeof(*d));
+	int r;
+
+	d->config = config;
+	d->loop = loop_new();
+	d->started_ms = loop_now(d->loop);
+	d->started_wall_ms = sn_wall_ms();
+	d->sigterm = loop_signal_new(d->loop, SIGTERM, on_signal, d);
+	d->sigint = loop_signal_new(d->loop, SIGINT, on_signal, d);
+	signal(SIGPIPE, SIG_IGN);
+	r = load_secrets(d, e);
+	if (r == 0)
+		r = make_folders(d, e);
+	/* the control socket comes first: it tells whether another daemon runs here */
+	if (r == 0)
+		r = open_faces(d, e);
+	if (r == 0)
+		r = open_kernel(d, e);
+	if (r < 0)
+		return r;
+	peers_init(d);
+	load_stored_snapshot(d);
+	r = open_metadata(d, e);
+	if (r < 0)
+		return r;
+	*ret = sn_steal(d);
+	return 0;
+}
+
+int daemon_run(struct daemon *d)
+{
+	return loop_run(d->loop);
+}
+
+void daemon_free(struct daemon *d)
+{
+	if (!d)
+		return;
+	http_server_free(d->http);
+	ctl_server_free(d->ctl);
+	metadata_free(d->metadata);
+	reconcile_free(d->reconcile);
+	ike_free(d->ike);
+	peers_fini(d);
+	attachments_free(d->attachments);
+	net_free(d->net);
+	wanted_fini(&d->wanted);
+	snapshot_free(d->snapshot);
+	secrets_free(d->secrets);
+	array_free(&d->secret_ids);
+	free(d->refusal);
+	free(d->metadata_error);
+	loop_signal_free(d->sigterm);
+	loop_signal_free(d->sigint);
+	loop_free(d->loop);
+	config_free(d->config);
+	free(d);
+}

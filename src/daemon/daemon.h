@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon: all modules, wired. Private to src/daemon.
+ *
+ *	daemon.c	made, started, ended; snapshots in, intent out
+ *	reconcile.c	observe, plan, apply
+ *	peers.c		health: probes and IKE events in, verdicts out
+ *	problems.c	what is wrong with this host itself
+ *	status.c	all of it as JSON
+ *	verbs.c		the control socket's verbs
+ *	pages.c		HTTP
+ */
+#pragma once
+
+#include "api/api.h"
+#include "attach/attach.h"
+#include "daemon/reconcile.h"
+#include "health/health.h"
+#include "ike/ike.h"
+#include "metadata/metadata.h"
+#include "model/intent.h"
+#include "net/net.h"
+#include "plan/dataplane.h"
+#include "probe/probe.h"
+#include "secret/secret.h"
+
+struct daemon {
+	struct config *config;
+	struct loop *loop;
+	struct loop_signal *sigterm, *sigint;
+	struct secrets *secrets;
+	ARRAY(struct intent_secret) secret_ids;
+
+	struct metadata *metadata;
+	struct snapshot *snapshot; /* NULL: none yet */
+	bool from_store;           /* the service has not confirmed it yet */
+	char *metadata_error;      /* the failure that lasts, NULL: none */
+
+	const struct dataplane *dataplane;
+	struct wanted wanted; /* of the last pass */
+	char *refusal;        /* why the data plane refuses the intent; NULL: it does not */
+	bool down;            /* `sennit down`: no tunnels, until `sennit up` */
+
+	struct net *net;
+	struct ike *ike; /* NULL before the first snapshot */
+	struct attachments *attachments;
+	struct reconcile *reconcile;
+	char uplink[IFNAMSIZ];
+	bool uplink_forwarding;
+
+	struct probe *probe;
+	struct health *health;
+	struct loop_timer *health_timer;
+	ARRAY(struct peer_boot {
+		char id[SN_ID_SIZE];
+		uint64_t ike_boot; /* of its charon, as heartbeats tell; 0: not known yet */
+	})
+	boots;
+	int64_t stall_seen; /* the last of the loop's stalls that health was told of */
+
+	struct ctl_server *ctl;
+	struct http_server *http;
+	int64_t started_ms, started_wall_ms;
+};
+
+/* 0, or a negative errno with e. The configuration is taken over. */
+int daemon_new(struct config *config, struct daemon **ret, struct sn_error *e);
+void daemon_free(struct daemon *d);
+SN_DEFINE_CLEANUP(struct daemon *, daemon_free);
+/* Runs until SIGTERM or SIGINT. Tunnels, guard and charon stay. */
+int daemon_run(struct daemon *d);
+/* The intent as of now; borrows from the daemon. */
+void daemon_get_intent(struct daemon *d, struct intent *ret);
+/* An attachment came or went, or down/up was said. */
+void daemon_intent_changed(struct daemon *d);
+/* `sennit down` and `up`; kept over restarts. */
+int daemon_set_down(struct daemon *d, bool down, struct sn_error *e);
+
+/* peers.c */
+void peers_init(struct daemon *d);
+void peers_fini(struct daemon *d);
+/* The wanted peers may have changed. */
+void peers_update(struct daemon *d);
+void peers_ike_changed(struct daemon *d);
+void peers_ike_error(struct daemon *d, const char *peer, const char *text);
+
+/* problems.c: what is wrong with this host itself; never a peer. */
+struct host_problem {
+	const char
+		*what; /* "charon-gone", "guard-missing", "apply-failing", "stalled", "refused" */
+	char text[256];
+	const char *next;
+	int64_t since_ms;
+};
+#define HOST_PROBLEMS_MAX 8
+size_t problems_collect(struct daemon *d, struct host_problem ret[static HOST_PROBLEMS_MAX]);
+bool daemon_is_ready(struct daemon *d);
+
+/* status.c: a new reference. */
+json_t *status_to_json(struct daemon *d);
+json_t *status_attachment(struct daemon *d, const struct attachment *a);
+
+/* verbs.c, pages.c: the tables. */
+extern const struct ctl_verb daemon_verbs[];
+extern const size_t daemon_n_verbs;
+extern const struct http_route daemon_pages[];
+extern const size_t daemon_n_pages;

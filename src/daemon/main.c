@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/dry_run.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#define DEFAULT_CONFIG "/etc/sennit/sennit.json"
+#define CONFIG_LIMIT (1u << 20)
+
+extern char **environ;
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct options {
+	const char *config_file;
+	bool config_named; /* a named file has to be there */
+	bool check, dry_run;
+};
+
+static void print_help(void)
+{
+	printf("usage: sennitd [--config FILE] [--check | --dry-run]\n\n"
+	       "  --config FILE  the configuration (%s)\n"
+	       "  --check        read the configuration, say what is wrong with it, end\n"
+	       "  --dry-run      print what would be done on this host, do nothing\n"
+	       "  --version      print the version\n\n"
+	       "variables that override keys of the configuration:\n",
+	       DEFAULT_CONFIG);
+	for (const struct config_variable *v = config_variables; v->variable; v++)
+		printf("  %-28s %-22s %s\n", v->variable, v->key, v->what);
+}
+
+/* 0: go on; else the exit status + 1. */
+static int parse_options(int argc, char **argv, struct options *ret)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
+		{ "dry-run", no_argument, NULL, 'n' },      { "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },         { 0 },
+	};
+	int c;
+
+	*ret = (struct options){ .config_file = DEFAULT_CONFIG };
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			ret->config_file = optarg;
+			ret->config_named = true;
+			break;
+		case 'k':
+			ret->check = true;
+			break;
+		case 'n':
+			ret->dry_run = true;
+			break;
+		case 'v':
+			puts("sennitd " SENNIT_VERSION);
+			return 1;
+		case 'h':
+			print_help();
+			return 1;
+		default:
+			return 1 + EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "sennitd: '%s' is no option; see --help\n", argv[optind]);
+		return 1 + EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int load_config(const struct options *o, struct config **ret, struct sn_error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	int r = file_read(o->config_file, CONFIG_LIMIT, &text, &len);
+
+	if (r == -ENOENT && !o->config_named) {
+		text = xstrdup("{}");
+		len = 2;
+	} else if (r < 0) {
+		return sn_error_set(e, r, "%s: %s", o->config_file, sn_strerror(r));
+	}
+	return config_parse(o->config_file, text, len, environ, ret, e);
+}
+
+static int run(struct config *config, struct sn_error *e)
+{
+	_cleanup_(daemon_freep) struct daemon *d = NULL;
+	int r = daemon_new(config, &d, e);
+
+	if (r < 0)
+		return r;
+	log_notice("sennitd " SENNIT_VERSION " runs");
+	return daemon_run(d);
+}
+
+int main(int argc, char **argv)
+{
+	struct config *config = NULL;
+	struct sn_error e = { 0 };
+	struct options options;
+	int r = parse_options(argc, argv, &options);
+
+	if (r)
+		return r - 1;
+	log_init("sennitd");
+	secret_protect_process();
+	r = load_config(&options, &config, &e);
+	if (r == 0) {
+		log_set_level(config->log_level);
+		if (options.check || options.dry_run) {
+			r = options.dry_run ? dry_run(config, &e) : 0;
+			config_free(config);
+		} else {
+			r = run(config, &e); /* takes the configuration over */
+		}
+	}
+	if (r < 0)
+		log_error("%s", e.text);
+	return r < 0 ? EXIT_FAILED : 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Health, wired: heartbeats, echoes and IKE events go into the pure machine
+ * of health/health.h; what it decides is logged here, once per change, and
+ * told to the peers in the next heartbeat.
+ */
+#include "daemon/daemon.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+
+static const struct host *host_of(const struct daemon *d, const char *peer)
+{
+	return d->snapshot ? snapshot_find(d->snapshot, peer) : NULL;
+}
+
+static void send_echo(const char *peer, uint32_t token, void *user)
+{
+	probe_send_echo(((struct daemon *)user)->probe, peer, token);
+}
+
+static void log_change(const struct daemon *d, const char *peer, const struct verdict *before,
+		       const struct verdict *after)
+{
+	const struct host *h = host_of(d, peer);
+	enum log_level level = after->state == PEER_UP ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING;
+	const char *next = peer_cause_next_step(after->cause);
+
+	log_write(level, "peer %s (%s, %s) is %s%s%s, was %s: %s%s%s", peer, h ? h->name : "?",
+		  h ? SN_ADDR_STR(&h->underlay.v[0]) : "?", peer_state_to_string(after->state),
+		  after->cause == CAUSE_NONE ? "" : ": ",
+		  after->cause == CAUSE_NONE ? "" : peer_cause_to_string(after->cause),
+		  peer_state_to_string(before->state), after->evidence, *next ? "; " : "", next);
+}
+
+static void on_changed(const char *peer, const struct verdict *before, const struct verdict *after,
+		       void *user)
+{
+	struct daemon *d = user;
+
+	log_change(d, peer, before, after);
+	probe_set_view(d->probe, peer, after->state);
+}
+
+/* A loop that stood still tells health before any deadline is looked at. */
+static void tell_stall(struct daemon *d, int64_t now)
+{
+	const struct loop_stats *stats = loop_get_stats(d->loop);
+
+	if (stats->last_stall_end == d->stall_seen)
+		return;
+	d->stall_seen = stats->last_stall_end;
+	log_warning("this process stood still for %.1f s (busy or stopped machine); "
+		    "that is held against no peer",
+		    (double)stats->last_stall_ms / 1000);
+	health_stalled(d->health, stats->last_stall_ms, now);
+}
+
+static void run_health(void *user)
+{
+	struct daemon *d = user;
+	const struct health_actions actions = { send_echo, on_changed, d };
+	int64_t now = loop_now(d->loop);
+	int64_t next;
+
+	tell_stall(d, now);
+	next = health_tick(d->health, &actions, now);
+	loop_timer_set(d->health_timer, next - loop_now(d->loop));
+}
+
+/* Something was heard: what follows from it is said in a turn of its own. */
+static void run_soon(struct daemon *d)
+{
+	loop_timer_set(d->health_timer, 0);
+}
+
+/* A peer's charon is a new process: its older SAs are void (design §7). */
+static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
+{
+	struct peer_boot *boot = NULL;
+
+	array_foreach(&d->boots, b)
+		if (streq(b->id, peer))
+			boot = b;
+	if (!boot) {
+		boot = array_add(&d->boots);
+		snprintf(boot->id, sizeof(boot->id), "%s", peer);
+	}
+	if (ike_boot == 0 || ike_boot == boot->ike_boot)
+		return;
+	if (boot->ike_boot && d->ike) {
+		log_info("peer %s: its charon is a new one", peer);
+		ike_peer_booted(d->ike, peer);
+	}
+	boot->ike_boot = ike_boot;
+}
+
+static void on_heartbeat(const char *peer, uint64_t daemon_boot, uint64_t ike_boot, uint32_t seq,
+			 unsigned view, void *user)
+{
+	struct daemon *d = user;
+
+	(void)view;
+	note_boot(d, peer, ike_boot);
+	health_heartbeat(d->health, peer, daemon_boot, seq, loop_now(d->loop));
+	run_soon(d);
+}
+
+static void on_echo_reply(const char *peer, uint32_t token, int64_t rtt_us, void *user)
+{
+	struct daemon *d = user;
+
+	health_echo_reply(d->health, peer, token, rtt_us, loop_now(d->loop));
+	run_soon(d);
+}
+
+void peers_init(struct daemon *d)
+{
+	const struct probe_handlers handlers = { on_heartbeat, on_echo_reply, d };
+
+	d->health = health_new();
+	d->health_timer = loop_timer_new(d->loop, run_health, d);
+	d->probe = probe_new(d->loop, d->secrets, &handlers);
+	run_soon(d);
+}
+
+void peers_fini(struct daemon *d)
+{
+	loop_timer_free(d->health_timer);
+	probe_free(d->probe);
+	health_free(d->health);
+	array_free(&d->boots);
+}
+
+static bool is_wanted(const struct daemon *d, const char *peer)
+{
+	array_foreach(&d->wanted.peers, w)
+		if (streq(w->id, peer))
+			return true;
+	return false;
+}
+
+/* boots doubles as the list of the peers that health knows. */
+static void forget_removed(struct daemon *d)
+{
+	for (size_t i = d->boots.n; i-- > 0;) {
+		if (is_wanted(d, d->boots.v[i].id))
+			continue;
+		log_notice("peer %s is no peer any more", d->boots.v[i].id);
+		health_remove(d->health, d->boots.v[i].id);
+		array_remove(&d->boots, i);
+	}
+}
+
+static bool is_known(const struct daemon *d, const char *peer)
+{
+	array_foreach(&d->boots, b)
+		if (streq(b->id, peer))
+			return true;
+	return false;
+}
+
+void peers_update(struct daemon *d)
+{
+	const struct host *self = d->snapshot ? snapshot_self(d->snapshot) : NULL;
+	struct probe_settings settings = { .heartbeat_ms = HEALTH_BEAT_MS };
+
+	if (!self)
+		return;
+	forget_removed(d);
+	array_foreach(&d->wanted.peers, w) {
+		if (is_known(d, w->id))
+			continue;
+		memcpy(array_add(&d->boots)->id, w->id, sizeof(w->id));
+		health_add(d->health, w->id, loop_now(d->loop));
+	}
+	memcpy(settings.mesh_id, d->snapshot->mesh_id, sizeof(settings.mesh_id));
+	memcpy(settings.self, d->snapshot->self_id, sizeof(settings.self));
+	settings.self_overlay_ip = self->overlay_ip;
+	probe_set_peers(d->probe, &settings, d->wanted.peers.v, d->wanted.peers.n);
+	peers_ike_changed(d);
+}
+
+void peers_ike_changed(struct daemon *d)
+{
+	const struct ike_child *child;
+
+	array_foreach(&d->wanted.peers, w) {
+		bool installed = d->ike && ike_peer_sa(d->ike, w->id, &child) && child;
+
+		health_tunnel(d->health, w->id, installed, loop_now(d->loop));
+	}
+	run_soon(d);
+}
+
+void peers_ike_error(struct daemon *d, const char *peer, const char *text)
+{
+	log_info("peer %s: charon: %s", peer, text);
+	health_ike_error(d->health, peer, health_classify_ike_error(text), text, loop_now(d->loop));
+	run_soon(d);
+}

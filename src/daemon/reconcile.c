@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The pass is a small state machine: IDLE, LOOKING (charon is asked for its
+ * objects), APPLYING (step after step; one that charon does ends in a
+ * callback). `observed` and `plan` live from the observation to the end of
+ * the pass, for the plan's steps borrow from both sets.
+ *
+ * Who repairs must not fight for ever: a pass that changed something is
+ * followed by one that checks; when that still finds the same work, or an
+ * object cannot be applied, the next try waits, twice as long each time.
+ */
+#include "daemon/reconcile.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* Net steps of one turn; the loop goes on in between. */
+#define BUDGET_MS 8
+/* Passes that follow each other at once before somebody else must be undoing them. */
+#define MAX_ROUNDS 5
+
+enum phase { IDLE, LOOKING, APPLYING };
+
+struct reconcile {
+	struct loop *loop;
+	struct net *net;
+	struct reconcile_hooks hooks;
+	struct loop_timer *timer;     /* the next pass */
+	struct loop_timer *ike_timer; /* the periodic looks */
+	struct loop_timer *full_timer;
+	struct loop_deferred *go_on; /* the next step of an APPLYING pass */
+
+	enum phase phase;
+	unsigned asked;    /* kinds of the next pass */
+	unsigned kinds;    /* of this one */
+	unsigned expected; /* kinds whose differences are no interference */
+	unsigned rounds;   /* passes in a row that changed something */
+	int64_t retry_ms;
+
+	const struct wanted *wanted;
+	struct object_set observed;     /* this pass */
+	struct object_set observed_ike; /* as of the last look, for the preview */
+	unsigned known_ike;
+	struct plan plan;
+	size_t next; /* step */
+	size_t changed, failed, not_ready;
+	struct reconcile_status status;
+};
+
+/* --- what is in the way --------------------------------------------------- */
+
+static char *name_of(const struct plan_step *step)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	object_add_name(step->wanted ? step->wanted : step->found, &b);
+	return strbuf_steal(&b);
+}
+
+static struct reconcile_trouble *find_trouble(struct reconcile *r, const char *object)
+{
+	array_foreach(&r->status.troubles, t)
+		if (streq(t->object, object))
+			return t;
+	return NULL;
+}
+
+static void trouble_fini(struct reconcile_trouble *t)
+{
+	free(t->object);
+	free(t->text);
+}
+
+/* text NULL: not ready. Logs a failure when it is new or another one. */
+static void note_trouble(struct reconcile *r, const struct plan_step *step, const char *text)
+{
+	_cleanup_free_ char *object = name_of(step);
+	struct reconcile_trouble *t = find_trouble(r, object);
+
+	if (!t) {
+		t = array_add(&r->status.troubles);
+		t->object = sn_steal(object);
+		t->since_ms = loop_now(r->loop);
+	} else if (streq_null(t->text, text)) {
+		return;
+	}
+	free(t->text);
+	t->text = xstrdup_null(text);
+	if (text)
+		log_error("%s: %s", t->object, text);
+	else
+		log_debug("%s: not ready yet", t->object);
+}
+
+static void clear_trouble(struct reconcile *r, const struct plan_step *step)
+{
+	_cleanup_free_ char *object = name_of(step);
+	struct reconcile_trouble *t = find_trouble(r, object);
+
+	if (!t)
+		return;
+	if (t->text)
+		log_notice("%s: works now", object);
+	trouble_fini(t);
+	array_remove(&r->status.troubles, (size_t)(t - r->status.troubles.v));
+}
+
+/* An object that no plan names any more is in nobody's way. */
+static void drop_settled_troubles(struct reconcile *r)
+{
+	for (size_t i = r->status.troubles.n; i-- > 0;) {
+		struct reconcile_trouble *t = &r->status.troubles.v[i];
+		bool named = false;
+
+		array_foreach(&r->plan.steps, step) {
+			_cleanup_free_ char *object = name_of(step);
+
+			named |= streq(object, t->object);
+		}
+		if (named)
+			continue;
+		trouble_fini(t);
+		array_remove(&r->status.troubles, i);
+	}
+}
+
+static void note_failing(struct reconcile *r)
+{
+	int64_t since = 0;
+
+	array_foreach(&r->status.troubles, t)
+		if (t->text && (!since || t->since_ms < since))
+			since = t->since_ms;
+	r->status.failing_since_ms = since;
+}
+
+/* --- log ------------------------------------------------------------------ */
+
+static void log_step(struct reconcile *r, const struct plan_step *step)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+	r->status.changes++;
+	if (r->expected & OBJECT_BIT((step->wanted ? step->wanted : step->found)->kind)) {
+		plan_step_print(step, &b);
+		log_info("done: %s", strbuf_str(&b));
+		return;
+	}
+	r->status.repairs++;
+	object_add_name(step->wanted ? step->wanted : step->found, &b);
+	switch (step->verb) {
+	case PLAN_ADD:
+		strbuf_adds(&b, " was gone; made it again");
+		break;
+	case PLAN_CHANGE:
+		strbuf_adds(&b, " was changed by somebody (");
+		object_add_difference(step->found, step->wanted, &b);
+		strbuf_adds(&b, "); set it right");
+		break;
+	case PLAN_DELETE:
+		strbuf_adds(&b, " was there though nobody wants it; removed it");
+		break;
+	}
+	log_notice("repaired: %s", strbuf_str(&b));
+}
+
+/* --- the pass ------------------------------------------------------------- */
+
+static void set_timer_at_most(struct reconcile *r, int64_t delay_ms, unsigned kinds)
+{
+	r->asked |= kinds;
+	if (r->phase == IDLE)
+		loop_timer_set(r->timer, delay_ms);
+}
+
+static int64_t next_retry(struct reconcile *r)
+{
+	r->retry_ms = r->retry_ms ? SN_MIN(r->retry_ms * 2, (int64_t)RECONCILE_RETRY_MAX_MS)
+				  : RECONCILE_RETRY_MIN_MS;
+	return r->retry_ms;
+}
+
+static void end_pass(struct reconcile *r)
+{
+	bool settled = r->failed == 0 && r->changed == 0;
+
+	drop_settled_troubles(r);
+	note_failing(r);
+	plan_fini(&r->plan);
+	object_set_fini(&r->observed);
+	r->phase = IDLE;
+	r->status.passes++;
+	r->status.settled = settled;
+	if (settled) {
+		/* from here on a difference is somebody else's doing */
+		if (!r->not_ready)
+			r->expected &= ~r->kinds;
+		r->rounds = 0;
+		r->retry_ms = 0;
+	}
+	if (r->asked) {
+		loop_timer_set(r->timer, RECONCILE_DELAY_MS);
+	} else if (r->failed || (r->changed && ++r->rounds > MAX_ROUNDS)) {
+		set_timer_at_most(r, next_retry(r), r->kinds);
+	} else if (r->changed) {
+		set_timer_at_most(r, RECONCILE_DELAY_MS, r->kinds);
+	} else if (r->not_ready) {
+		set_timer_at_most(r, RECONCILE_NOT_READY_MS, r->kinds);
+	}
+	r->hooks.settled(r->hooks.user);
+}
+
+static void step_done(struct reconcile *r, const struct plan_step *step, int result,
+		      const struct sn_error *e)
+{
+	if (result == 0) {
+		r->changed++;
+		clear_trouble(r, step);
+		log_step(r, step);
+	} else if (result > 0) {
+		r->not_ready++;
+		note_trouble(r, step, NULL);
+	} else {
+		r->failed++;
+		note_trouble(r, step, e->text);
+	}
+}
+
+static void on_ike_done(int result, const struct sn_error *e, void *user)
+{
+	struct reconcile *r = user;
+
+	step_done(r, &r->plan.steps.v[r->next++], result, e);
+	loop_deferred_schedule(r->go_on);
+}
+
+static bool is_ike(const struct plan_step *step)
+{
+	const struct object *o = step->wanted ? step->wanted : step->found;
+
+	return (OBJECT_BIT(o->kind) & OBJECT_ALL_IKE) != 0;
+}
+
+static void on_go_on(void *user)
+{
+	struct reconcile *r = user;
+	int64_t start = loop_now(r->loop);
+
+	while (r->next < r->plan.steps.n) {
+		const struct plan_step *step = &r->plan.steps.v[r->next];
+		struct sn_error e = { 0 };
+
+		if (is_ike(step)) {
+			ike_apply(r->hooks.ike(r->hooks.user), step, on_ike_done, r);
+			return;
+		}
+		step_done(r, step, net_apply(r->net, step, &e), &e);
+		r->next++;
+		if (loop_now(r->loop) - start >= BUDGET_MS) {
+			loop_deferred_schedule(r->go_on);
+			return;
+		}
+	}
+	end_pass(r);
+}
+
+static bool has_table(const struct object_set *set)
+{
+	array_foreach(&set->o, o)
+		if (o->kind == OBJECT_NFT && streq(o->nft.family, "inet"))
+			return true;
+	return false;
+}
+
+/* Adds the kernel's objects to what charon has, plans, begins to apply. */
+static void plan_pass(struct reconcile *r, unsigned known_ike)
+{
+	unsigned known = known_ike, known_net = 0;
+
+	if (r->kinds & OBJECT_ALL_NET) {
+		int64_t start = loop_now(r->loop);
+
+		net_observe(r->net, &r->wanted->objects, &r->observed, &known_net);
+		log_debug("looked at the kernel in %d ms", (int)(loop_now(r->loop) - start));
+		known |= known_net;
+		if (known_net & OBJECT_BIT(OBJECT_NFT))
+			r->status.guard_missing =
+				!has_table(&r->observed) && has_table(&r->wanted->objects);
+	}
+	if (known_ike) {
+		array_foreach(&r->observed_ike.o, o)
+			object_copy(o, object_set_add(&r->observed, o->kind));
+		object_set_sort(&r->observed);
+	}
+	plan_build(&r->wanted->objects, &r->observed, known, &r->plan);
+	r->phase = APPLYING;
+	r->next = r->changed = r->failed = r->not_ready = 0;
+	/* looking may have taken this turn's time already */
+	loop_deferred_schedule(r->go_on);
+}
+
+static void on_ike_observed(bool ok, struct object_set *set, void *user)
+{
+	struct reconcile *r = user;
+
+	object_set_fini(&r->observed_ike);
+	r->observed_ike = *set;
+	*set = (struct object_set){ 0 };
+	object_set_sort(&r->observed_ike);
+	r->known_ike = ok ? OBJECT_ALL_IKE : 0;
+	plan_pass(r, r->known_ike);
+}
+
+static void start_pass(struct reconcile *r)
+{
+	struct ike *ike = r->hooks.ike(r->hooks.user);
+
+	r->kinds = r->asked;
+	r->asked = 0;
+	r->wanted = r->hooks.wanted(r->hooks.user);
+	if (!r->wanted)
+		return;
+	r->phase = LOOKING;
+	if ((r->kinds & OBJECT_ALL_IKE) && ike && ike_is_online(ike))
+		ike_observe(ike, on_ike_observed, r);
+	else
+		plan_pass(r, 0);
+}
+
+static void on_timer(void *user)
+{
+	struct reconcile *r = user;
+
+	if (r->phase == IDLE)
+		start_pass(r);
+}
+
+static void on_ike_timer(void *user)
+{
+	struct reconcile *r = user;
+
+	loop_timer_set(r->ike_timer, RECONCILE_IKE_MS);
+	reconcile_request(r, OBJECT_ALL_IKE, false);
+}
+
+static void on_full_timer(void *user)
+{
+	struct reconcile *r = user;
+
+	loop_timer_set(r->full_timer, RECONCILE_FULL_MS);
+	reconcile_request(r, OBJECT_ALL_NET | OBJECT_ALL_IKE, false);
+}
+
+struct reconcile *reconcile_new(struct loop *loop, struct net *net,
+				const struct reconcile_hooks *hooks)
+{
+	struct reconcile *r = xcalloc(1, sizeof(*r));
+
+	*r = (struct reconcile){ .loop = loop, .net = net, .hooks = *hooks };
+	r->expected = OBJECT_ALL_NET | OBJECT_ALL_IKE;
+	r->timer = loop_timer_new(loop, on_timer, r);
+	r->ike_timer = loop_timer_new(loop, on_ike_timer, r);
+	r->full_timer = loop_timer_new(loop, on_full_timer, r);
+	r->go_on = loop_deferred_new(loop, on_go_on, r);
+	loop_timer_set(r->ike_timer, RECONCILE_IKE_MS);
+	loop_timer_set(r->full_timer, RECONCILE_FULL_MS);
+	return r;
+}
+
+void reconcile_free(struct reconcile *r)
+{
+	if (!r)
+		return;
+	loop_timer_free(r->timer);
+	loop_timer_free(r->ike_timer);
+	loop_timer_free(r->full_timer);
+	loop_deferred_free(r->go_on);
+	plan_fini(&r->plan);
+	object_set_fini(&r->observed);
+	object_set_fini(&r->observed_ike);
+	array_foreach(&r->status.troubles, t)
+		trouble_fini(t);
+	array_free(&r->status.troubles);
+	free(r);
+}
+
+void reconcile_request(struct reconcile *r, unsigned kinds, bool expected)
+{
+	r->asked |= kinds;
+	if (expected) {
+		r->expected |= kinds;
+		r->rounds = 0;
+		r->retry_ms = 0;
+	}
+	if (r->phase == IDLE && (expected || !r->retry_ms || !loop_timer_is_set(r->timer)))
+		loop_timer_set(r->timer, RECONCILE_DELAY_MS);
+}
+
+const struct reconcile_status *reconcile_get_status(const struct reconcile *r)
+{
+	return &r->status;
+}
+
+void reconcile_preview(struct reconcile *r, struct strbuf *out, size_t *ret_steps)
+{
+	_cleanup_object_set_ struct object_set observed = { 0 };
+	/* a pass that is under way borrows from the one that is there */
+	const struct wanted *wanted = r->phase == IDLE ? r->hooks.wanted(r->hooks.user) : r->wanted;
+	_cleanup_plan_ struct plan plan = { 0 };
+	unsigned known = 0;
+
+	*ret_steps = 0;
+	if (!wanted)
+		return;
+	net_observe(r->net, &wanted->objects, &observed, &known);
+	array_foreach(&r->observed_ike.o, o)
+		object_copy(o, object_set_add(&observed, o->kind));
+	object_set_sort(&observed);
+	plan_build(&wanted->objects, &observed, known | r->known_ike, &plan);
+	plan_print(&plan, out);
+	*ret_steps = plan.steps.n;
+}

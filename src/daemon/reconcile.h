@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Observe, plan, apply, observe again, until nothing is left to do; on every
+ * change, and from time to time because the kernel and charon forget to tell.
+ * The only place of the program that changes the host.
+ *
+ * One pass at a time. A request during a pass makes another one follow. Net
+ * objects are observed and applied in this thread, charon's by calls that end
+ * later; what is not known (charon away, a dump that failed) is left alone.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "ike/ike.h"
+#include "loop/loop.h"
+#include "net/net.h"
+#include "plan/dataplane.h"
+
+#define RECONCILE_DELAY_MS 10       /* requests gathered into one pass */
+#define RECONCILE_IKE_MS 2000       /* charon's objects are looked at this often */
+#define RECONCILE_FULL_MS 30000     /* everything */
+#define RECONCILE_NOT_READY_MS 1000 /* tried again when no event says that it may work now */
+#define RECONCILE_RETRY_MIN_MS 250
+#define RECONCILE_RETRY_MAX_MS 10000
+
+struct reconcile;
+
+struct reconcile_hooks {
+	/*
+	 * What is wanted now; borrowed until the pass ends, or NULL when nothing is known
+	 * (then nothing is changed).
+	 */
+	const struct wanted *(*wanted)(void *user);
+	/* NULL while there is none. */
+	struct ike *(*ike)(void *user);
+	/* A pass ended and everything that could be done is done. */
+	void (*settled)(void *user);
+	void *user;
+};
+
+struct reconcile *reconcile_new(struct loop *loop, struct net *net,
+				const struct reconcile_hooks *hooks);
+void reconcile_free(struct reconcile *r);
+SN_DEFINE_CLEANUP(struct reconcile *, reconcile_free);
+/*
+ * Asks for a pass over these kinds. expected: what differs now is because the
+ * intent changed or charon is new, not because somebody interfered.
+ */
+void reconcile_request(struct reconcile *r, unsigned kinds, bool expected);
+
+/* For status, health and metrics. */
+struct reconcile_status {
+	uint64_t passes, changes, repairs;
+	int64_t failing_since_ms; /* some object cannot be applied since; 0: none */
+	bool guard_missing;       /* as of the last observation */
+	bool settled;             /* the last pass found nothing to do but what is not ready */
+	ARRAY(struct reconcile_trouble {
+		char *object;
+		char *text; /* NULL: not ready */
+		int64_t since_ms;
+	})
+	troubles;
+};
+const struct reconcile_status *reconcile_get_status(const struct reconcile *r);
+/*
+ * What a pass would do now, as text, without doing it. Kernel objects are
+ * observed now, charon's as of the last pass.
+ */
+void reconcile_preview(struct reconcile *r, struct strbuf *out, size_t *ret_steps);

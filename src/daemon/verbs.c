@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs of the control socket (ctl/ctl.h): what the `sennit` tool asks. */
+#include "daemon/daemon.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+
+static int verb_status(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	(void)args;
+	(void)fd;
+	(void)e;
+	*ret = status_to_json(user);
+	return 0;
+}
+
+static int verb_plan(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct daemon *d = user;
+	size_t steps;
+
+	(void)args;
+	(void)fd;
+	if (!d->snapshot)
+		return sn_error_set(e, -EAGAIN, "no snapshot of the mesh is known yet%s%s",
+				    d->metadata_error ? ": " : "",
+				    d->metadata_error ? d->metadata_error : "");
+	reconcile_preview(d->reconcile, &text, &steps);
+	*ret = json_pack("{s:I, s:s}", "steps", (json_int_t)steps, "text", strbuf_str(&text));
+	return 0;
+}
+
+static int verb_attach(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	struct attach_request req = { .netns_fd = fd, .ifname = "eth0" };
+	const struct attachment *a;
+	struct daemon *d = user;
+	struct sn_addr want;
+	int r;
+
+	if (fd < 0)
+		return sn_error_set(e, -EINVAL, "no network namespace was passed");
+	if (!d->snapshot)
+		return sn_error_set(e, -EAGAIN, "this host's subnet is not known yet; try again");
+	if (json_read_string(args, NULL, "ifname", JSON_OPTIONAL, &req.ifname, e) < 0 ||
+	    json_read_string(args, NULL, "label", JSON_OPTIONAL, &req.label, e) < 0)
+		return -EINVAL;
+	if (json_object_get(args, "ip")) {
+		if (json_read_addr(args, NULL, "ip", JSON_REQUIRED, &want, e) < 0)
+			return -EINVAL;
+		req.want = &want;
+	}
+	r = attachments_attach(d->attachments, &req, &a, e);
+	if (r < 0) {
+		log_warning("attach %s: %s", req.label ? req.label : req.ifname, e->text);
+		return r;
+	}
+	if (r == ATTACH_MADE)
+		log_info("attached %s: %s as %s", a->label ? a->label : a->id,
+			 SN_PREFIX_STR(&a->addr), a->veth);
+	*ret = status_attachment(d, a);
+	json_object_set_new(*ret, "made", json_boolean(r == ATTACH_MADE));
+	daemon_intent_changed(d);
+	return 0;
+}
+
+static int verb_detach(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	const char *ifname = "eth0", *id = NULL;
+	struct daemon *d = user;
+	int r;
+
+	if (json_read_string(args, NULL, "ifname", JSON_OPTIONAL, &ifname, e) < 0 ||
+	    json_read_string(args, NULL, "id", JSON_OPTIONAL, &id, e) < 0)
+		return -EINVAL;
+	if (id)
+		r = attachments_detach_id(d->attachments, id, e);
+	else if (fd >= 0)
+		r = attachments_detach(d->attachments, fd, ifname, e);
+	else
+		r = sn_error_set(e, -EINVAL, "neither an id nor a network namespace was passed");
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:b}", "detached", r == 0);
+	daemon_intent_changed(d);
+	return 0;
+}
+
+static int verb_attachments(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	_cleanup_json_ json_t *status = status_to_json(user);
+
+	(void)args;
+	(void)fd;
+	(void)e;
+	*ret = json_incref(json_object_get(status, "attachments"));
+	return 0;
+}
+
+static int verb_down(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	(void)args;
+	(void)fd;
+	*ret = json_pack("{s:s}", "mode", "down");
+	return daemon_set_down(user, true, e);
+}
+
+static int verb_up(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	(void)args;
+	(void)fd;
+	*ret = json_pack("{s:s}", "mode", "up");
+	return daemon_set_down(user, false, e);
+}
+
+static int verb_kick(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	struct daemon *d = user;
+	const char *peer = NULL;
+
+	(void)fd;
+	if (json_read_string(args, NULL, "peer", JSON_REQUIRED, &peer, e) < 0)
+		return -EINVAL;
+	array_foreach(&d->wanted.peers, w) {
+		if (!streq(w->id, peer))
+			continue;
+		if (!d->ike || !ike_is_online(d->ike))
+			return sn_error_set(e, -EAGAIN, "charon is away");
+		ike_kick(d->ike, peer);
+		*ret = json_pack("{s:s}", "kicked", peer);
+		return 0;
+	}
+	return sn_error_set(e, -ENOENT, "'%s' is no peer; `sennit peers` lists them", peer);
+}
+
+const struct ctl_verb daemon_verbs[] = {
+	{ .name = "status", .changes = false, .run = verb_status },
+	{ .name = "plan", .changes = false, .run = verb_plan },
+	{ .name = "attachments", .changes = false, .run = verb_attachments },
+	{ .name = "attach", .changes = true, .run = verb_attach },
+	{ .name = "detach", .changes = true, .run = verb_detach },
+	{ .name = "down", .changes = true, .run = verb_down },
+	{ .name = "up", .changes = true, .run = verb_up },
+	{ .name = "kick", .changes = true, .run = verb_kick },
+};
+const size_t daemon_n_verbs = SN_ARRAY_SIZE(daemon_verbs);
