@@ -219,7 +219,8 @@ static int make_entry(struct attachments *as, int netns_fd, struct sn_error *e)
 	char alias[128];
 	int r;
 
-	snprintf(alias, sizeof(alias), "sennit:%s:%s", as->place.mesh_id, a->veth);
+	/* as the plan wants it, or its first pass would change it */
+	snprintf(alias, sizeof(alias), "sennit:%s:attachment:%s", as->place.mesh_id, a->id);
 	r = netns_attach(netns_fd, a, alias, as->place.bridge, as->place.mtu,
 			 &as->place.host_overlay_ip, e);
 	a->ready = r == 0;

@@ -84,7 +84,7 @@ int netns_attach(int fd, const struct attachment *a, const char *alias, const ch
 {
 	assert_int_equal(a->netns_ino, fd);
 	assert_false(a->ready);
-	assert_true(sn_startswith(alias, "sennit:m1:snv"));
+	assert_true(sn_startswith(alias, "sennit:m1:attachment:"));
 	assert_string_equal(bridge, "sennit0");
 	assert_int_equal(mtu, 1400);
 	assert_string_equal(SN_ADDR_STR(gateway), "10.42.1.1");
