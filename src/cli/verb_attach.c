@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/render.h"
+#include "cli/verbs.h"
+
+struct arguments {
+	const char *netns, *pid, *ifname, *ip, *label;
+	bool json;
+};
+
+static int read_arguments(const struct cli *cli, int argc, char **argv, struct arguments *a)
+{
+	static const struct option options[] = {
+		{ "netns", required_argument, NULL, 'n' },
+		{ "pid", required_argument, NULL, 'p' },
+		{ "ifname", required_argument, NULL, 'i' },
+		{ "ip", required_argument, NULL, 'a' },
+		{ "label", required_argument, NULL, 'l' },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = cli_option(argc, argv, options)) != -1) {
+		switch (c) {
+		case 'n':
+			a->netns = optarg;
+			break;
+		case 'p':
+			a->pid = optarg;
+			break;
+		case 'i':
+			a->ifname = optarg;
+			break;
+		case 'a':
+			a->ip = optarg;
+			break;
+		case 'l':
+			a->label = optarg;
+			break;
+		case 'j':
+			a->json = true;
+			break;
+		default:
+			return cli_usage(cli, "wrong option");
+		}
+	}
+	if (optind < argc)
+		return cli_usage(cli, "'%s' is too much", argv[optind]);
+	if (!a->netns == !a->pid)
+		return cli_usage(cli, "say which namespace: either --netns or --pid");
+	return CLI_OK;
+}
+
+static int run(const struct cli *cli, int argc, char **argv)
+{
+	struct arguments a = { .ifname = "eth0" };
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_json_ json_t *result = NULL;
+	_cleanup_close_ int fd = -1;
+	struct face face = cli_face();
+	int code = read_arguments(cli, argc, argv, &a);
+
+	if (code != CLI_OK)
+		return code;
+	fd = cli_open_netns(a.netns, a.pid);
+	if (fd < 0)
+		return CLI_FAILED;
+	code = cli_call(
+		cli, "attach",
+		json_pack("{s:s, s:s*, s:s*}", "ifname", a.ifname, "ip", a.ip, "label", a.label),
+		fd, &result);
+	if (code != CLI_OK)
+		return code;
+	if (a.json) {
+		cli_print_json(result);
+	} else {
+		render_attached(result, &face, &b);
+		fputs(strbuf_str(&b), stdout);
+	}
+	return CLI_OK;
+}
+
+const struct cli_verb verb_attach = {
+	"attach",
+	"(--netns PATH | --pid PID) [--ifname eth0] [--ip A] [--label TEXT] [--json]",
+	"Give a network namespace an interface in the overlay.",
+	"Doing it again changes nothing. Without --ip the host's next free address is given.\n"
+	"  --netns PATH   the namespace, like /run/netns/web\n"
+	"  --pid PID      the namespace of this process\n"
+	"  --ifname NAME  the interface's name in there, eth0\n"
+	"  --ip ADDRESS   this address of the host's subnet\n"
+	"  --label TEXT   a name for 'sennit attachments'\n",
+	run,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/render.h"
+#include "cli/verbs.h"
+
+static int run(const struct cli *cli, int argc, char **argv)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_json_ json_t *status = NULL;
+	struct face face = cli_face();
+	bool json = false;
+	int code = cli_simple_options(cli, argc, argv, 0, &json);
+
+	if (code == CLI_OK)
+		code = cli_call(cli, "status", NULL, -1, &status);
+	if (code != CLI_OK)
+		return code;
+	if (json) {
+		cli_print_json(json_object_get(status, "peers"));
+	} else {
+		/* SPIs are there to be compared: never cut */
+		face.width = 0;
+		render_peers(status, &face, &b);
+		fputs(strbuf_str(&b), stdout);
+	}
+	return CLI_OK;
+}
+
+const struct cli_verb verb_peers = {
+	"peers",
+	"[--json]",
+	"Show the tunnel to each peer: SPIs, ages, bytes, who owns the pair.",
+	"The SPIs of the ESP SAs are crossed on the other end: our IN is its OUT. The lines are\n"
+	"as long as they must be.\n",
+	run,
+};

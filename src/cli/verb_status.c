@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/render.h"
+#include "cli/verbs.h"
+
+static int run(const struct cli *cli, int argc, char **argv)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_json_ json_t *status = NULL;
+	struct face face = cli_face();
+	bool json = false;
+	int code = cli_simple_options(cli, argc, argv, 0, &json);
+
+	if (code == CLI_OK)
+		code = cli_call(cli, "status", NULL, -1, &status);
+	if (code != CLI_OK)
+		return code;
+	if (json) {
+		cli_print_json(status);
+	} else {
+		render_status(status, &face, &b);
+		fputs(strbuf_str(&b), stdout);
+	}
+	return render_flag(status, "healthy") ? CLI_OK : CLI_UNHEALTHY;
+}
+
+const struct cli_verb verb_status = {
+	"status",
+	"[--json]",
+	"Show this host and its peers, what is wrong first.",
+	"A peer's state is up, degraded, connecting or down; below one that is not up stand\n"
+	"the evidence and the next step. Exit code 4: this host itself is not healthy (a sick\n"
+	"peer does not count), else see 'sennit help'.\n",
+	run,
+};
