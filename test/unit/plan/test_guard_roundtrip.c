@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The text of each guard table is what nft prints of it: loaded into a fresh
+ * network namespace by libnftables, listed, compared byte for byte.
+ */
+#include "plan/guard.h"
+
+#include "mesh.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+#include <nftables/libnftables.h>
+
+static const struct guard_tunnel tunnels[] = {
+	{ .devices = "ipsec0" },
+	{ .devices = "snx*", .kernel_esp = true },
+};
+
+static struct nft_ctx *nft;
+
+static const char *run(const char *command)
+{
+	if (nft_run_cmd_from_buffer(nft, command) != 0) {
+		print_error("%s\n%s", command, nft_ctx_get_error_buffer(nft));
+		fail();
+	}
+	return nft_ctx_get_output_buffer(nft);
+}
+
+static void expect_same_listing(const struct object_nft *t)
+{
+	_cleanup_free_ char *list = xasprintf("list table %s %s", t->family, t->name);
+
+	run("flush ruleset");
+	run(t->text);
+	assert_string_equal(run(list), t->text);
+}
+
+static void expect_roundtrip(const struct mesh *m)
+{
+	for (size_t i = 0; i < SN_ARRAY_SIZE(tunnels); i++) {
+		_cleanup_object_set_ struct object_set set = { 0 };
+
+		guard_add_tables(&m->intent, &tunnels[i], &set);
+		assert_int_equal(set.o.n, 2);
+		array_foreach(&set.o, o)
+			expect_same_listing(&o->nft);
+	}
+}
+
+static void default_mesh_lists_as_written(void **state)
+{
+	_cleanup_mesh_ struct mesh m;
+
+	(void)state;
+	mesh_init(&m, 3, NULL);
+	mesh_finish(&m);
+	expect_roundtrip(&m);
+}
+
+static void switches_list_as_written(void **state)
+{
+	(void)state;
+	for (unsigned bits = 0; bits < 8; bits++) {
+		_cleanup_mesh_ struct mesh m;
+
+		mesh_init(&m, 1, NULL);
+		mesh_finish(&m);
+		m.config->masquerade = bits & 1;
+		m.intent.uplink_forwarding = bits & 2;
+		if (bits & 4)
+			m.intent.uplink[0] = '\0';
+		expect_roundtrip(&m);
+	}
+}
+
+static void any_number_of_own_prefixes_lists_as_written(void **state)
+{
+	static const char *const prefixes[] = { "10.42.0.0/24",   "10.42.1.0/24",  "10.42.2.0/25",
+						"10.42.2.128/25", "10.42.9.7/32",  "10.42.9.8/32",
+						"10.42.9.10/32",  "10.42.10.0/31", "10.42.16.0/20",
+						"10.42.64.0/18",  "10.42.255.0/24" };
+
+	(void)state;
+	for (size_t n = 0; n <= SN_ARRAY_SIZE(prefixes); n++) {
+		_cleanup_mesh_ struct mesh m;
+
+		mesh_init(&m, 1, "10.42.0.0/16");
+		for (size_t i = n; i-- > 0;)
+			mesh_add_prefix(&m, 1, prefixes[i]);
+		mesh_finish(&m);
+		expect_roundtrip(&m);
+	}
+}
+
+/* 0x2545F491 steps through all of 0..65535 in a scattered order. */
+static void attach_scattered(struct mesh *m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		_cleanup_free_ char *addr = xasprintf("10.42.1.%u/16", 2 + i * 37 % 251);
+
+		if (i >= 100) {
+			free(addr);
+			addr = xasprintf("10.42.%u.%u/16", 2 + i * 91 % 253, i * 37 % 251);
+		}
+		mesh_attach(m, addr, i * 0x2545F491u);
+	}
+}
+
+static void any_number_of_containers_lists_as_written(void **state)
+{
+	static const unsigned counts[] = { 0, 1, 2, 3, 50, 250 };
+
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(counts); i++) {
+		_cleanup_mesh_ struct mesh m;
+
+		mesh_init(&m, 1, NULL);
+		mesh_finish(&m);
+		attach_scattered(&m, counts[i]);
+		expect_roundtrip(&m);
+	}
+}
+
+/* Never so in a real table, but the order must not hang on that. */
+static void containers_of_one_address_list_as_written(void **state)
+{
+	_cleanup_mesh_ struct mesh m;
+
+	(void)state;
+	mesh_init(&m, 1, NULL);
+	mesh_finish(&m);
+	for (uint32_t i = 0; i < 20; i++)
+		mesh_attach(&m, "10.42.1.7/24", i);
+	for (uint32_t i = 0; i < 20; i++) {
+		mesh_attach(&m, "10.42.1.8/24", i);
+		memset(m.attachments[20 + i].mac, 2, SN_MAC_SIZE);
+	}
+	expect_roundtrip(&m);
+}
+
+static void ipv6_overlay_lists_as_written(void **state)
+{
+	_cleanup_mesh_ struct mesh m;
+
+	(void)state;
+	mesh_init(&m, 1, "fd42:1::/32");
+	mesh_add_prefix(&m, 1, "fd42:1:1::/64");
+	mesh_add_prefix(&m, 1, "fd42:1:2::/64");
+	mesh_add_prefix(&m, 1, "fd42:1:3::7/128");
+	mesh_finish(&m);
+	expect_roundtrip(&m);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0)
+		return -1;
+	nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (!nft || nft_ctx_buffer_output(nft) || nft_ctx_buffer_error(nft))
+		return -1;
+	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_STATELESS);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	nft_ctx_free(nft);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(default_mesh_lists_as_written),
+		cmocka_unit_test(switches_list_as_written),
+		cmocka_unit_test(any_number_of_own_prefixes_lists_as_written),
+		cmocka_unit_test(any_number_of_containers_lists_as_written),
+		cmocka_unit_test(containers_of_one_address_list_as_written),
+		cmocka_unit_test(ipv6_overlay_lists_as_written),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
