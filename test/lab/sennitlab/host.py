@@ -180,6 +180,11 @@ class Host:
     def states(self) -> dict[str, str]:
         return {name: peer["state"] for name, peer in self.peers().items()}
 
+    def plan(self) -> list[str]:
+        """What the daemon would do now, a line a step."""
+        return [line for line in self.cli("plan").stdout.splitlines()
+                if line.startswith(("+ ", "~ ", "- "))]
+
     def answers(self) -> bool:
         return bool(self.status())
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Removes what labs left behind whose process is dead (a SIGKILL, a lost machine).
 

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What stands in the kernel of a namespace, by `ip` and `nft`: to compare, and to break."""
+
+import json
+from typing import Any
+
+from .host import Host
+from .netns import Namespace
+
+PROTOCOL = "83"  # of Sennit's routes
+# Move by themselves: counters, ages, neighbours, what depends on the time.
+_VOLATILE = ("/neigh/", "/nf_log/", "random", "netdev_rss_key", "tcp_fastopen_key",
+             "stable_secret", "nf_conntrack_count", "/dev_", "/fib_")
+_LINK_KEYS = ("ifname", "address", "mtu", "master", "flags", "ifalias", "linkinfo")
+
+
+def _settings(ns: Namespace) -> set[str]:
+    """All of /proc/sys/net as "path:value"."""
+    text = ns.run("grep", "-rs", "", "/proc/sys/net", check=False).stdout
+    return {line for line in text.splitlines() if not any(word in line for word in _VOLATILE)}
+
+
+def snapshot(ns: Namespace) -> dict[str, Any]:
+    """Links, addresses, routes, rules, nftables and settings, comparable."""
+    links = ns.ip_json("-d", "link", "show")
+    addresses = ns.ip_json("addr", "show")
+    return {
+        "links": {link["ifname"]: {k: link.get(k) for k in _LINK_KEYS if k != "linkinfo"}
+                  for link in links},
+        "addresses": sorted((a["ifname"], i["local"], i["prefixlen"])
+                            for a in addresses for i in a["addr_info"] if i["scope"] != "link"),
+        "routes": sorted(ns.run("ip", "route", "show", "table", "all").stdout.splitlines()),
+        "rules": sorted(ns.run("ip", "rule", "show").stdout.splitlines()),
+        "nft": ns.run("nft", "-s", "list", "ruleset").stdout,
+        "settings": _settings(ns),
+    }
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """One line for each thing that is not as it was."""
+    found = []
+    for what in before:
+        if before[what] == after[what]:
+            continue
+        if isinstance(before[what], set):
+            found += [f"{what}: gone {line}" for line in sorted(before[what] - after[what])]
+            found += [f"{what}: new {line}" for line in sorted(after[what] - before[what])]
+        else:
+            found.append(f"{what}:\n  before {before[what]}\n  after  {after[what]}")
+    return found
+
+
+def own_routes(host: Host) -> list[str]:
+    """Of Sennit, as arguments for `ip route`, metric and all."""
+    text = host.ns.run("ip", "route", "show", "table", "all", "proto", PROTOCOL).stdout
+    return sorted(" ".join(line.replace(" linkdown", "").split()) for line in text.splitlines())
+
+
+def own_tables(host: Host) -> dict[tuple[str, str], str]:
+    """Family and name of each table named sennit: its text."""
+    listed = json.loads(host.ns.run("nft", "-j", "list", "tables").stdout)["nftables"]
+    keys = [(e["table"]["family"], e["table"]["name"]) for e in listed
+            if "table" in e and e["table"]["name"].startswith("sennit")]
+    return {key: host.ns.run("nft", "-s", "list", "table", *key).stdout for key in keys}
+
+
+def own_links(host: Host) -> dict[str, dict[str, Any]]:
+    """Links that carry Sennit's alias."""
+    return {link["ifname"]: {k: link.get(k) for k in ("ifname", "mtu", "master", "ifalias")}
+            for link in host.ns.ip_json("-d", "link", "show")
+            if str(link.get("ifalias", "")).startswith("sennit:")}
+
+
+def own_addresses(host: Host) -> list[tuple[str, str, int]]:
+    links = own_links(host)
+    return sorted((a["ifname"], i["local"], i["prefixlen"])
+                  for a in host.ns.ip_json("-4", "addr", "show") if a.get("ifname") in links
+                  for i in a["addr_info"])

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Exactly one tunnel per pair, whoever starts, both at once (promise 7)."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from conftest import end_and_judge
+from sennitlab import Lab, programs
+from sennitlab.sas import same_tunnel, tunnel_of
+
+SETTLED = 5.0  # seconds after the start
+
+
+@pytest.fixture(scope="module")
+def lab(built: programs.Programs) -> Iterator[Lab]:
+    made = Lab(hosts=2, containers=1)
+    try:
+        made.start()
+    except BaseException:
+        made.close()
+        raise
+    yield made
+    end_and_judge(made)
+
+
+def assert_one_tunnel_after(lab: Lab, begin: float) -> None:
+    # the promise is about this moment, not about the first moment that is good
+    lab.wait(lambda: time.monotonic() - begin >= SETTLED, SETTLED + 1, "the time of the promise")
+    assert same_tunnel(lab["h1"], lab["h2"]), (tunnel_of(lab["h1"], "h2"),
+                                               tunnel_of(lab["h2"], "h1"))
+
+
+def test_simultaneous_starts_end_in_one_tunnel(lab: Lab, long: bool) -> None:
+    for _ in range(100 if long else 5):
+        for host in lab.hosts.values():
+            host.end()
+        begin = time.monotonic()
+        for host in lab.hosts.values():
+            host.start()
+        assert_one_tunnel_after(lab, begin)
+        lab.wait_all_up(5)
+
+
+def initiate_by_hand(lab: Lab, name: str, peer: str, barrier: threading.Barrier) -> None:
+    with lab[name].vici() as vici:
+        child, = vici.list_conns()[f"sennit-{peer}"]["children"]
+        barrier.wait()
+        vici.request("initiate", {"ike": f"sennit-{peer}", "child": child, "timeout": -1})
+
+
+def test_a_collision_by_hand_is_settled(lab: Lab, long: bool) -> None:
+    """Both ends are told to initiate at the same moment, with no tunnel there."""
+    for _ in range(20 if long else 3):
+        barrier = threading.Barrier(2)
+        with lab["h1"].vici() as vici:
+            vici.terminate(ike="sennit-h2")
+        begin = time.monotonic()
+        threads = [threading.Thread(target=initiate_by_hand, args=(lab, a, b, barrier))
+                   for a, b in (("h1", "h2"), ("h2", "h1"))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert_one_tunnel_after(lab, begin)
+
+
+@pytest.mark.parametrize("first", ["h1", "h2"])
+def test_whoever_starts_first(lab: Lab, first: str) -> None:
+    second = "h2" if first == "h1" else "h1"
+    for host in lab.hosts.values():
+        host.end()
+    lab[first].start()
+    lab[first].wait_answers()
+    lab.wait(lambda: lab[first].states().get(second) is not None, 5, "the first knows the second")
+    begin = time.monotonic()
+    lab[second].start()
+    lab.wait_all_up(20)
+    assert_one_tunnel_after(lab, begin)
+
+
+def test_a_charon_that_lost_its_memory_gets_one_tunnel(lab: Lab) -> None:
+    import os
+    import signal
+    before = lab["h2"].charon_pid()
+    assert before
+    begin = time.monotonic()
+    os.kill(before, signal.SIGKILL)
+    lab.wait(lambda: lab["h2"].charon_pid() not in (None, before), 10, "a new charon")
+    lab.wait_all_up(15)
+    assert_one_tunnel_after(lab, begin)
