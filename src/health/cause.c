@@ -38,7 +38,8 @@ static const struct {
 	[CAUSE_FLAPPING] = { "flapping", "look for an unsteady link on the way to it" },
 	[CAUSE_CLOCK] = { "clock", "set the clock of both hosts" },
 	[CAUSE_SELF] = { "self", "look at this host first: its link, route, charon and guard" },
-	[CAUSE_UNKNOWN] = { "unknown", "run sennit status there too and compare" },
+	[CAUSE_UNKNOWN] = { "unknown", "see whether that host has this one in its mesh: run sennit "
+				       "status there" },
 };
 
 const char *peer_state_to_string(enum peer_state state)
@@ -66,8 +67,10 @@ enum peer_cause health_classify_ike_error(const char *text)
 		{ "AUTHENTICATION_FAILED", CAUSE_AUTH_FAILED },
 		{ "no shared key found", CAUSE_AUTH_FAILED },
 		{ "MAC mismatched", CAUSE_AUTH_FAILED },
-		{ "NO_PROPOSAL_CHOSEN", CAUSE_PROPOSAL_MISMATCH },
-		{ "NO_PROP", CAUSE_PROPOSAL_MISMATCH },
+		/*
+		 * NO_PROPOSAL_CHOSEN is not here: charon also answers so when it has no
+		 * connection for the caller, which is what a host hears that was removed.
+		 */
 		{ "no acceptable proposal", CAUSE_PROPOSAL_MISMATCH },
 		{ "TS_UNACCEPTABLE", CAUSE_TS_MISMATCH },
 		{ "TS_UNACCEPT", CAUSE_TS_MISMATCH },

@@ -9,7 +9,7 @@
  *	 6  how often it changed that, modulo 2^16
  *	 8  the sender's daemon: random, new at each start
  *	16  the sender's charon: random, new when charon is a new process; 0: unknown
- *	24  sequence, up by one a heartbeat, from 1 at each start
+ *	24  sequence, up by one an interval, from 1 at each start
  *	28  0
  *	32  MAC over bytes 0..31 (secret/secret.h)
  */

@@ -3,6 +3,9 @@
  * The timer turns SLOTS times per heartbeat interval; peer i is served in
  * slot i modulo SLOTS, so that a mesh of hundreds does not send in bursts.
  *
+ * The sequence is that of the rounds, not of the peer: one that is dropped
+ * and taken up again must not begin from 1, which would be a replay.
+ *
  * A leg whose device is not there has no sockets; they are tried again when
  * the device is named by probe_device_changed() and once per interval.
  */
@@ -31,7 +34,6 @@ struct leg {
 struct probe_peer {
 	struct wanted_peer peer;
 	struct leg *leg;
-	uint32_t sent_seq;
 	uint8_t view;
 	uint16_t view_changes;
 	uint64_t heard_boot;
@@ -47,6 +49,7 @@ struct probe {
 	uint64_t daemon_boot, ike_boot;
 	uint16_t echo_id;
 	unsigned slot;
+	uint32_t round; /* of all slots: the sequence of heartbeats */
 	ARRAY(struct probe_peer) peers;
 	ARRAY(struct leg *) legs;
 	struct probe_stats stats;
@@ -272,7 +275,7 @@ static void send_heartbeat(struct probe *p, struct probe_peer *peer)
 		.view_changes = peer->view_changes,
 		.daemon_boot = p->daemon_boot,
 		.ike_boot = p->ike_boot,
-		.seq = ++peer->sent_seq,
+		.seq = p->round,
 	};
 	uint8_t data[HEARTBEAT_SIZE];
 
@@ -286,6 +289,7 @@ static void on_slot(void *user)
 	struct probe *p = user;
 
 	loop_timer_set(p->timer, p->settings.heartbeat_ms / SLOTS);
+	p->round += p->slot == 0;
 	for (size_t i = p->slot; i < p->peers.n; i += SLOTS) {
 		struct probe_peer *peer = &p->peers.v[i];
 

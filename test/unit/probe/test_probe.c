@@ -149,6 +149,11 @@ static void heartbeats_go_both_ways_with_view_and_boot(void **state)
 	assert_int_equal(probe_get_stats(world->a.probe)->bad_mac, 0);
 }
 
+static bool both_heard_some(const struct world *w)
+{
+	return w->a.heartbeats >= 5 && w->b.heartbeats >= 5;
+}
+
 static bool replied(const struct world *w)
 {
 	return w->a.replies == 1;
@@ -206,6 +211,33 @@ static void goes_on_after_its_device_changed(void **state)
 	wait_until(heard_again);
 }
 
+static bool heard_after_return(const struct world *w)
+{
+	return w->b.heartbeats >= 6;
+}
+
+/* b keeps what it heard of a; a forgets b and takes it up again. */
+static void a_peer_dropped_and_taken_up_again_is_no_replay(void **state)
+{
+	struct probe_settings settings = { .mesh_id = "m",
+					   .self = "a",
+					   .self_overlay_ip = address("127.0.8.1"),
+					   .heartbeat_ms = 50 };
+	struct wanted_peer peers[1] = {
+		{ .id = "b", .device = "lo", .overlay_ip = address("127.0.8.2") }
+	};
+
+	(void)state;
+	start(&world->a, "a", "127.0.8.1", "b", "127.0.8.2");
+	start(&world->b, "b", "127.0.8.2", "a", "127.0.8.1");
+	wait_until(both_heard_some);
+	world->b.heartbeats = 0;
+	probe_set_peers(world->a.probe, &settings, NULL, 0);
+	probe_set_peers(world->a.probe, &settings, peers, 1);
+	wait_until(heard_after_return);
+	assert_true(probe_get_stats(world->b.probe)->replayed <= 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +246,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(echoes_are_answered_by_the_kernel, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wrong_identity_is_counted_not_believed, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_peer_dropped_and_taken_up_again_is_no_replay,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_after_its_device_changed, setup, teardown),
 	};
 
