@@ -223,11 +223,14 @@ bool document_equal(const struct document *a, const struct document *b)
 	return json_equal(x, y);
 }
 
-/* Of two with one address (a re-deployed host whose old entry lingers) the active, then the newer.
+/*
+ * Of two with one address (a re-deployed host whose old entry lingers) the
+ * active, then the newer; when nobody wrote when they were made, the later in
+ * the file, for people append. a comes after b.
  */
 static bool is_better(const struct document_host *a, const struct document_host *b)
 {
-	return a->active != b->active ? a->active : a->created_ms > b->created_ms;
+	return a->active != b->active ? a->active : a->created_ms >= b->created_ms;
 }
 
 static json_t *find_caller(const struct document *d, const struct sn_addr *caller)
