@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rules of a pair: single rules as scripts of looks, and all of them together
+ * in a simulation of two ends with slow and lossy messages between them.
+ */
+#include "ike/pair.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define CHILD "net-1"
+#define START 1000000
+
+/* ================================= scripts ==================================== */
+
+struct script {
+	struct pair pair;
+	ARRAY(struct ike_sa) sas;
+	struct pair_steps steps;
+	int64_t now, next;
+};
+
+static void begin(struct script *s, bool owner)
+{
+	*s = (struct script){ .now = START };
+	pair_init(&s->pair, owner, CHILD);
+}
+
+static void clear(struct script *s)
+{
+	array_foreach(&s->sas, sa)
+		array_free(&sa->children);
+	s->sas.n = 0;
+}
+
+static void end(struct script *s)
+{
+	clear(s);
+	array_free(&s->sas);
+	pair_fini(&s->pair);
+}
+
+static struct ike_sa *add_sa(struct script *s, uint32_t id, enum ike_sa_state state, bool initiator)
+{
+	struct ike_sa *sa = array_add(&s->sas);
+
+	sa->unique_id = id;
+	sa->state = state;
+	sa->initiator = initiator;
+	sa->spi_i = id;
+	sa->age_s = state == IKE_SA_ESTABLISHED ? 100 - (int64_t)id : -1;
+	return sa;
+}
+
+static struct ike_child *add_child(struct ike_sa *sa, uint32_t id, const char *name)
+{
+	struct ike_child *c = array_add(&sa->children);
+
+	c->unique_id = id;
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	c->installed = true;
+	return c;
+}
+
+/* Looks after that time, with a die that makes every random time its shortest. */
+static void look_after(struct script *s, int64_t ms)
+{
+	s->now += ms;
+	s->next = pair_look(&s->pair, s->sas.v, s->sas.n, s->now, 0, &s->steps);
+}
+
+static void assert_step(const struct script *s, enum pair_verb verb, uint32_t id)
+{
+	assert_int_equal(s->steps.n, 1);
+	assert_int_equal(s->steps.v[0].verb, verb);
+	assert_int_equal(s->steps.v[0].id, id);
+}
+
+#define assert_quiet(s) assert_int_equal((s)->steps.n, 0)
+
+static void the_owner_initiates_at_once_and_the_other_waits(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, true);
+	look_after(&s, 0);
+	assert_step(&s, PAIR_INITIATE, 0);
+	end(&s);
+
+	begin(&s, false);
+	look_after(&s, 0);
+	assert_quiet(&s);
+	assert_int_equal(s.next, s.now + PAIR_OTHER_WAIT_MS);
+	look_after(&s, PAIR_OTHER_WAIT_MS - 1);
+	assert_quiet(&s);
+	look_after(&s, 1);
+	assert_step(&s, PAIR_INITIATE, 0);
+	/* it failed: the whole time again */
+	look_after(&s, 100);
+	look_after(&s, PAIR_OTHER_WAIT_MS - 1);
+	assert_quiet(&s);
+	/* an SA in any state, and it begins to wait anew */
+	add_sa(&s, 1, IKE_SA_DELETING, false);
+	look_after(&s, 1);
+	assert_quiet(&s);
+	clear(&s);
+	look_after(&s, 1000);
+	assert_int_equal(s.next, s.now + PAIR_OTHER_WAIT_MS);
+	end(&s);
+}
+
+static void failures_back_off(void **state)
+{
+	static const int expected[] = { 250, 500, 1000, 2000, 4000, 5000, 5000 };
+	struct script s;
+
+	(void)state;
+	begin(&s, true);
+	look_after(&s, 0);
+	for (size_t i = 0; i < SN_ARRAY_SIZE(expected); i++) {
+		assert_step(&s, PAIR_INITIATE, 0);
+		assert_int_equal(s.next - s.now, expected[i] * 3 / 4);
+		look_after(&s, s.next - s.now - 1);
+		assert_quiet(&s);
+		look_after(&s, 1);
+	}
+	/* a tunnel that lives clears it */
+	add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, true), 1, CHILD);
+	look_after(&s, 1000);
+	look_after(&s, PAIR_STABLE_MS);
+	clear(&s);
+	look_after(&s, 1000);
+	assert_step(&s, PAIR_INITIATE, 0);
+	assert_int_equal(s.next - s.now, expected[0] * 3 / 4);
+	end(&s);
+}
+
+static void nobody_initiates_beside_a_connecting_one(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, true);
+	add_sa(&s, 7, IKE_SA_CONNECTING, true);
+	look_after(&s, 0);
+	assert_quiet(&s);
+	look_after(&s, PAIR_HANG_MS - 1);
+	assert_quiet(&s);
+	look_after(&s, 1);
+	assert_int_equal(s.steps.v[0].verb, PAIR_END_IKE_FORCE);
+	assert_int_equal(s.steps.v[0].id, 7);
+	end(&s);
+}
+
+static void a_kick_does_not_wait(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, false);
+	add_sa(&s, 7, IKE_SA_CONNECTING, false);
+	look_after(&s, 0);
+	pair_kick(&s.pair);
+	look_after(&s, PAIR_KICK_MS);
+	assert_step(&s, PAIR_END_IKE_FORCE, 7);
+	clear(&s);
+	look_after(&s, 100);
+	pair_kick(&s.pair);
+	look_after(&s, 100);
+	assert_step(&s, PAIR_INITIATE, 0);
+	/* once */
+	look_after(&s, 100);
+	assert_quiet(&s);
+	end(&s);
+}
+
+static void a_duplicate_that_lasts_is_ended_by_the_owner(void **state)
+{
+	struct script s;
+
+	(void)state;
+	for (int owner = 0; owner <= 1; owner++) {
+		begin(&s, owner);
+		/* 1 was initiated by the other end, 2 and 3 by the owner: 2 has the lower SPI */
+		add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, !owner), 1, CHILD);
+		add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, owner), 2, CHILD);
+		add_child(add_sa(&s, 3, IKE_SA_ESTABLISHED, owner), 3, CHILD);
+		assert_int_equal(pair_best(s.sas.v, s.sas.n, owner, CHILD)->unique_id, 2);
+		look_after(&s, 0);
+		assert_quiet(&s);
+		look_after(&s, PAIR_SETTLE_MS - 1);
+		assert_quiet(&s);
+		look_after(&s, 1);
+		assert_int_equal(s.steps.n, owner ? 2 : 0);
+		if (owner) {
+			assert_int_equal(s.steps.v[0].verb, PAIR_END_IKE);
+			assert_int_equal(s.steps.v[0].id, 1);
+			assert_int_equal(s.steps.v[1].id, 3);
+			/* asked once, then forced */
+			s.sas.v[0].state = IKE_SA_DELETING;
+			look_after(&s, PAIR_FORCE_MS - 1);
+			assert_quiet(&s);
+			look_after(&s, 1);
+			assert_int_equal(s.steps.v[0].verb, PAIR_END_IKE_FORCE);
+			assert_int_equal(s.steps.v[0].id, 1);
+		}
+		end(&s);
+	}
+}
+
+static void one_without_the_child_yields(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, true);
+	add_sa(&s, 1, IKE_SA_ESTABLISHED, true);
+	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, false), 2, CHILD);
+	look_after(&s, 0);
+	look_after(&s, PAIR_SETTLE_MS);
+	assert_step(&s, PAIR_END_IKE, 1);
+	end(&s);
+}
+
+static void rekeying_is_no_duplicate(void **state)
+{
+	struct script s;
+	struct ike_sa *old, *fresh;
+
+	(void)state;
+	begin(&s, true);
+	old = add_sa(&s, 1, IKE_SA_ESTABLISHED, true);
+	add_child(old, 1, CHILD);
+	look_after(&s, 0);
+	/* the moment in which both are ESTABLISHED, then the old one dies slowly */
+	fresh = add_sa(&s, 2, IKE_SA_ESTABLISHED, false);
+	add_child(fresh, 1, CHILD);
+	s.sas.v[0].children.n = 0;
+	look_after(&s, 400);
+	assert_quiet(&s);
+	s.sas.v[0].state = IKE_SA_REKEYING;
+	look_after(&s, 400);
+	assert_quiet(&s);
+	s.sas.v[0].state = IKE_SA_DELETING;
+	look_after(&s, 5000);
+	assert_quiet(&s);
+	/* a child: the old one is REKEYING, then it is not installed any more */
+	add_child(&s.sas.v[1], 9, CHILD);
+	s.sas.v[1].children.v[0].rekeying = true;
+	look_after(&s, 5000);
+	assert_quiet(&s);
+	s.sas.v[1].children.v[0].installed = s.sas.v[1].children.v[0].rekeying = false;
+	look_after(&s, 5000);
+	assert_quiet(&s);
+	end(&s);
+}
+
+static void a_boot_leaves_the_newest(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, false);
+	add_child(add_sa(&s, 1, IKE_SA_REKEYING, true), 1, CHILD);
+	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, true), 2, CHILD);
+	add_child(add_sa(&s, 3, IKE_SA_ESTABLISHED, true), 3, CHILD);
+	pair_booted(&s.pair);
+	look_after(&s, 0);
+	assert_int_equal(s.steps.n, 2);
+	assert_int_equal(s.steps.v[0].verb, PAIR_END_IKE_FORCE);
+	assert_int_equal(s.steps.v[0].id, 1);
+	assert_int_equal(s.steps.v[1].id, 2);
+	look_after(&s, 100);
+	assert_quiet(&s);
+	end(&s);
+}
+
+static void a_changed_child_replaces_the_old_one(void **state)
+{
+	struct script s;
+
+	(void)state;
+	for (int owner = 0; owner <= 1; owner++) {
+		int wait = owner ? PAIR_CHILD_WAIT_MS : PAIR_OTHER_CHILD_WAIT_MS;
+		int patience = owner ? PAIR_SETTLE_MS : PAIR_HELP_MS;
+
+		begin(&s, owner);
+		add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, owner), 1, CHILD);
+		look_after(&s, 0);
+		pair_set(&s.pair, owner, "net-2");
+		look_after(&s, 0);
+		assert_quiet(&s);
+		look_after(&s, wait - 1);
+		assert_quiet(&s);
+		look_after(&s, 1);
+		assert_step(&s, PAIR_INITIATE, 0);
+		add_child(&s.sas.v[0], 2, "net-2");
+		look_after(&s, 100);
+		look_after(&s, patience - 1);
+		assert_quiet(&s);
+		look_after(&s, 1);
+		assert_step(&s, PAIR_END_CHILD, 1);
+		end(&s);
+	}
+}
+
+/* The owner keeps ending the IKE_SA that the other end's new connection made. */
+static void the_other_end_gives_the_old_sa_up(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, false);
+	add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, false), 1, "net-old");
+	for (int i = 0; i < PAIR_OTHER_TRIES; i++) {
+		look_after(&s, 100);
+		look_after(&s, PAIR_OTHER_CHILD_WAIT_MS);
+		assert_step(&s, PAIR_INITIATE, 0);
+	}
+	look_after(&s, 100);
+	look_after(&s, PAIR_OTHER_CHILD_WAIT_MS);
+	assert_step(&s, PAIR_END_IKE, 1);
+	end(&s);
+}
+
+/* ================================ simulation ================================== */
+
+/*
+ * Two charons as the rules see them. An SA has a half at each end; a message
+ * takes 1 to 50 ms, one in five is lost and comes 1 s later (retransmission), save
+ * the DELETE of a forced end, which is lost for good. A half without its other
+ * half is found dead after 8.5 s; the owner's charon then starts again by itself.
+ */
+#define SIM_MAX_SAS 24
+#define SIM_MAX_MESSAGES 64
+#define SIM_STEP_MS 10
+#define SIM_DPD_MS 8500
+
+enum half { ABSENT, CONNECTING, ESTABLISHED, DELETING };
+struct sim_sa {
+	uint64_t spi;
+	int initiator;
+	enum half half[2];
+	bool child[2];
+	int64_t established[2], lonely_since[2];
+};
+
+enum message_kind { REQUEST, RESPONSE, REFUSAL, DELETE, DELETED, CHILD_REQUEST, CHILD_RESPONSE };
+struct message {
+	int64_t due;
+	enum message_kind kind;
+	int to;
+	size_t sa;
+};
+
+struct sim {
+	uint64_t seed;
+	int64_t now;
+	struct sim_sa sa[SIM_MAX_SAS];
+	size_t n_sas;
+	struct message message[SIM_MAX_MESSAGES];
+	size_t n_messages;
+	struct pair pair[2]; /* 0 owns it */
+	int64_t look_at[2], online_at[2];
+	size_t steps;
+};
+
+static uint32_t dice(struct sim *sim)
+{
+	sim->seed = sim->seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(sim->seed >> 32);
+}
+
+static void post(struct sim *sim, enum message_kind kind, int to, size_t sa, bool retransmitted)
+{
+	bool lost = dice(sim) % 5 == 0;
+
+	if (lost && !retransmitted)
+		return;
+	assert_true(sim->n_messages < SIM_MAX_MESSAGES);
+	sim->message[sim->n_messages++] = (struct message){
+		.due = sim->now + 1 + dice(sim) % 50 + (lost ? 1000 : 0),
+		.kind = kind,
+		.to = to,
+		.sa = sa,
+	};
+}
+
+static void establish(struct sim *sim, size_t i, int end_)
+{
+	sim->sa[i].half[end_] = ESTABLISHED;
+	sim->sa[i].child[end_] = true;
+	sim->sa[i].established[end_] = sim->now;
+}
+
+static void deliver(struct sim *sim, const struct message *m)
+{
+	struct sim_sa *sa = &sim->sa[m->sa];
+	bool online = sim->now >= sim->online_at[m->to];
+
+	switch (m->kind) {
+	case REQUEST:
+		if (online)
+			establish(sim, m->sa, m->to);
+		post(sim, online ? RESPONSE : REFUSAL, !m->to, m->sa, true);
+		break;
+	case RESPONSE:
+		if (sa->half[m->to] == CONNECTING)
+			establish(sim, m->sa, m->to);
+		break;
+	case REFUSAL:
+		sa->half[m->to] = ABSENT;
+		break;
+	case DELETE:
+		sa->half[m->to] = ABSENT;
+		post(sim, DELETED, !m->to, m->sa, true);
+		break;
+	case DELETED:
+		sa->half[m->to] = ABSENT;
+		break;
+	case CHILD_REQUEST:
+		if (sa->half[m->to] != ESTABLISHED)
+			break;
+		sa->child[m->to] = true;
+		post(sim, CHILD_RESPONSE, !m->to, m->sa, true);
+		break;
+	case CHILD_RESPONSE:
+		sa->child[m->to] = sa->half[m->to] == ESTABLISHED;
+		break;
+	}
+}
+
+static void deliver_due(struct sim *sim)
+{
+	for (size_t i = 0; i < sim->n_messages;) {
+		struct message m = sim->message[i];
+
+		if (m.due > sim->now) {
+			i++;
+			continue;
+		}
+		sim->message[i] = sim->message[--sim->n_messages];
+		deliver(sim, &m);
+	}
+}
+
+/* As charon: a child in the first usable IKE_SA, else a new one. force: always a new one. */
+static void sim_initiate(struct sim *sim, int end_, bool force)
+{
+	struct sim_sa *sa;
+
+	for (size_t i = 0; i < sim->n_sas && !force; i++)
+		if (sim->sa[i].half[end_] == ESTABLISHED) {
+			post(sim, CHILD_REQUEST, !end_, i, true);
+			return;
+		}
+	assert_true(sim->n_sas < SIM_MAX_SAS);
+	sa = &sim->sa[sim->n_sas++];
+	*sa = (struct sim_sa){ .spi = (uint64_t)dice(sim) << 32 | dice(sim), .initiator = end_ };
+	sa->half[end_] = CONNECTING;
+	post(sim, REQUEST, !end_, sim->n_sas - 1, true);
+}
+
+static void find_dead(struct sim *sim)
+{
+	for (size_t i = 0; i < sim->n_sas; i++)
+		for (int e = 0; e < 2; e++) {
+			struct sim_sa *sa = &sim->sa[i];
+
+			if (sa->half[e] == ABSENT || sa->half[!e] != ABSENT ||
+			    sa->half[e] == CONNECTING) {
+				sa->lonely_since[e] = sim->now;
+				continue;
+			}
+			if (sim->now < sa->lonely_since[e] + SIM_DPD_MS)
+				continue;
+			sa->half[e] = ABSENT;
+			if (e == 0)
+				sim_initiate(sim, e, true);
+		}
+}
+
+static size_t list_sas(const struct sim *sim, int end_, struct ike_sa *ret)
+{
+	static const enum ike_sa_state states[] = { IKE_SA_OTHER, IKE_SA_CONNECTING,
+						    IKE_SA_ESTABLISHED, IKE_SA_DELETING };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sim->n_sas; i++) {
+		const struct sim_sa *sa = &sim->sa[i];
+		struct ike_sa *out = &ret[n];
+
+		if (sa->half[end_] == ABSENT)
+			continue;
+		n++;
+		*out = (struct ike_sa){ .unique_id = (uint32_t)i + 1,
+					.state = states[sa->half[end_]],
+					.initiator = sa->initiator == end_,
+					.spi_i = sa->spi,
+					.age_s = (sim->now - sa->established[end_]) / 1000 };
+		if (sa->child[end_])
+			add_child(out, (uint32_t)i + 1, CHILD);
+	}
+	return n;
+}
+
+static void free_list(struct ike_sa *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		array_free(&v[i].children);
+}
+
+static void obey(struct sim *sim, int end_, const struct pair_step *step)
+{
+	struct sim_sa *sa = step->id ? &sim->sa[step->id - 1] : NULL;
+
+	switch (step->verb) {
+	case PAIR_INITIATE:
+		sim_initiate(sim, end_, false);
+		break;
+	case PAIR_END_IKE:
+		if (sa->half[end_] != ESTABLISHED)
+			break;
+		sa->half[end_] = DELETING;
+		post(sim, DELETE, !end_, step->id - 1, true);
+		break;
+	case PAIR_END_IKE_FORCE:
+		sa->half[end_] = ABSENT;
+		post(sim, DELETE, !end_, step->id - 1, false);
+		break;
+	case PAIR_END_CHILD:
+		break;
+	}
+}
+
+static void sim_look(struct sim *sim, int end_)
+{
+	struct ike_sa list[SIM_MAX_SAS];
+	struct pair_steps steps;
+	size_t n;
+	int64_t next;
+
+	if (sim->now < sim->look_at[end_] || sim->now < sim->online_at[end_])
+		return;
+	n = list_sas(sim, end_, list);
+	next = pair_look(&sim->pair[end_], list, n, sim->now, dice(sim), &steps);
+	free_list(list, n);
+	for (size_t i = 0; i < steps.n; i++)
+		obey(sim, end_, &steps.v[i]);
+	sim->steps += steps.n;
+	sim->look_at[end_] = SN_MAX(sim->now + 20, SN_MIN(next, sim->now + 1000));
+	if (steps.n > 0)
+		sim->look_at[end_] = sim->now + 50;
+}
+
+static void run(struct sim *sim, int64_t until, const int64_t forced[2])
+{
+	for (; sim->now < until; sim->now += SIM_STEP_MS) {
+		deliver_due(sim);
+		find_dead(sim);
+		for (int e = 0; e < 2; e++) {
+			if (sim->now == forced[e])
+				sim_initiate(sim, e, true);
+			sim_look(sim, e);
+		}
+	}
+}
+
+static size_t standing(const struct sim *sim, int end_, uint64_t *ret_spi)
+{
+	struct ike_sa list[SIM_MAX_SAS];
+	size_t n = list_sas(sim, end_, list), standing = 0;
+	const struct ike_sa *best = pair_best(list, n, end_ == 0, CHILD);
+
+	*ret_spi = best ? best->spi_i : 0;
+	for (size_t i = 0; i < n; i++)
+		standing += list[i].state == IKE_SA_ESTABLISHED && list[i].children.n == 1;
+	free_list(list, n);
+	return n == standing ? n : SIZE_MAX;
+}
+
+static void two_ends_come_to_one_tunnel(void **state)
+{
+	size_t most = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct sim *sim = xcalloc(1, sizeof(*sim));
+		int64_t forced[2];
+		uint64_t spi[2];
+		size_t before;
+
+		*sim = (struct sim){ .seed = seed * 977, .now = START };
+		for (int e = 0; e < 2; e++) {
+			pair_init(&sim->pair[e], e == 0, CHILD);
+			sim->online_at[e] = START + dice(sim) % 300 * SIM_STEP_MS;
+			/* two times in three somebody initiates past the rules, often both at once
+			 */
+			forced[e] = dice(sim) % 3 ? START + 3000 + dice(sim) % 20 * SIM_STEP_MS : 0;
+		}
+		run(sim, START + 45000, forced);
+		before = sim->steps;
+		run(sim, START + 75000, forced);
+		for (int e = 0; e < 2; e++)
+			if (standing(sim, e, &spi[e]) != 1)
+				fail_msg("seed %d: end %d has not one tunnel", (int)seed, e);
+		assert_true(spi[0] == spi[1]);
+		assert_int_equal(sim->steps, before);
+		most = SN_MAX(most, sim->n_sas);
+		pair_fini(&sim->pair[0]);
+		pair_fini(&sim->pair[1]);
+		free(sim);
+	}
+	print_message("at most %zu IKE_SAs in one run\n", most);
+	assert_true(most > 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_owner_initiates_at_once_and_the_other_waits),
+		cmocka_unit_test(failures_back_off),
+		cmocka_unit_test(nobody_initiates_beside_a_connecting_one),
+		cmocka_unit_test(a_kick_does_not_wait),
+		cmocka_unit_test(a_duplicate_that_lasts_is_ended_by_the_owner),
+		cmocka_unit_test(one_without_the_child_yields),
+		cmocka_unit_test(rekeying_is_no_duplicate),
+		cmocka_unit_test(a_boot_leaves_the_newest),
+		cmocka_unit_test(a_changed_child_replaces_the_old_one),
+		cmocka_unit_test(the_other_end_gives_the_old_sa_up),
+		cmocka_unit_test(two_ends_come_to_one_tunnel),
+	};
+
+	return cmocka_run_group_tests_name("ike/pair", tests, NULL, NULL);
+}
