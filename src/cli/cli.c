@@ -105,6 +105,22 @@ int cli_open_netns(const char *path, const char *pid)
 
 /* --- asking ------------------------------------------------------------------- */
 
+int cli_read_config(const struct cli *cli, const char *path, struct config **ret, bool *ret_there)
+{
+	const char *file = path ? path : cli->config_path;
+	_cleanup_free_ char *text = NULL;
+	struct sn_error e;
+	size_t len = 0;
+	int r = file_read(file, CONFIG_MAX_BYTES, &text, &len);
+
+	if (r < 0 && (r != -ENOENT || path || cli->config_given))
+		return cli_fail(CLI_FAILED, "cannot read %s: %s", file, sn_strerror(r));
+	if (config_parse(file, text, len, environ, ret, &e) < 0)
+		return cli_fail(CLI_FAILED, "%s", e.text);
+	*ret_there = r == 0;
+	return CLI_OK;
+}
+
 /*
  * Only run_dir is wanted of the configuration. A broken one is said but does
  * not keep an operator from asking the daemon, which runs with the old one.

@@ -24,6 +24,7 @@ enum cli_exit {
 };
 
 struct cli_verb;
+struct config;
 
 /* The global options, and the verb that runs. */
 struct cli {
@@ -61,6 +62,13 @@ int cli_option(int argc, char **argv, const struct option *options);
  */
 int cli_simple_options(const struct cli *cli, int argc, char **argv, int max_operands,
 		       bool *ret_json);
+
+/*
+ * The configuration: path, or NULL for the one of --config, which may be
+ * missing when it was not named (all defaults then; *ret_there is false).
+ * CLI_OK, or CLI_FAILED after the complaint.
+ */
+int cli_read_config(const struct cli *cli, const char *path, struct config **ret, bool *ret_there);
 
 /* --netns PATH | --pid PID opened: a descriptor, or -1 after a complaint. */
 int cli_open_netns(const char *path, const char *pid);
