@@ -4,7 +4,8 @@
  * here blocks, name look-ups included (libcurl does them in a thread).
  *
  * http and https only, no proxy whatever the environment says, no redirects,
- * no signals, HTTP/1.1. Everything the other side sends is bounded.
+ * no signals, HTTP/1.1. Everything the other side sends is bounded. The program
+ * ignores SIGPIPE: OpenSSL writes without MSG_NOSIGNAL.
  */
 #pragma once
 

@@ -19,7 +19,6 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 
-#define FILE_LIMIT ((size_t)64 << 20)
 #define WATCH_POLL_MS 5000
 #define MAX_OWN_ADDRESSES 1024
 
@@ -67,7 +66,7 @@ static int read_snapshot(const struct source *s, struct snapshot **ret, struct s
 	_cleanup_(own_fini) struct own own = { .addr = { 0 } };
 	_cleanup_free_ char *text = NULL;
 	size_t len;
-	int r = file_read(s->path, FILE_LIMIT, &text, &len);
+	int r = file_read(s->path, (size_t)MESH_FILE_MAX_BYTES, &text, &len);
 
 	if (r < 0)
 		return sn_error_set(e, r, "%s: %s", s->path, sn_strerror(r));

@@ -192,7 +192,8 @@ static void begin_documents(struct source *s, char *version)
 	free(s->version);
 	s->version = version;
 	s->holds = false;
-	s->next = 0;
+	/* who has a configured id need not be known to the service by its address */
+	s->next = s->config->host_id[0] ? DOC_HOSTS : DOC_SELF_HOST;
 	read_document(s);
 }
 
@@ -249,7 +250,8 @@ static void on_poll(const struct http_answer *a, void *user)
 static int parse_documents(struct build *b, json_t *doc[static DOCUMENTS])
 {
 	for (size_t i = 0; i < DOCUMENTS; i++) {
-		if (json_parse(b->body[i].text, b->body[i].len, &doc[i], &b->error) < 0)
+		if (b->body[i].text &&
+		    json_parse(b->body[i].text, b->body[i].len, &doc[i], &b->error) < 0)
 			return sn_error_wrap(&b->error, "GET %s%s", b->base, documents[i].path);
 	}
 	return 0;

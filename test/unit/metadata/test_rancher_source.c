@@ -217,6 +217,18 @@ static void first_snapshot_is_handed_on(void **state)
 	assert_true(recorder_status(&s->r).last_ok_ms > 0);
 }
 
+static void configured_id_needs_no_self_host(void **state)
+{
+	struct service *s = *state;
+
+	snprintf(s->r.config->host_id, sizeof(s->r.config->host_id), "h2");
+	s->self = NULL;
+	start(s);
+	assert_true(recorder_wait(&s->r, &s->r.got));
+	assert_string_equal(s->r.last->self_id, "h2");
+	assert_int_equal(s->r.failures, 0);
+}
+
 static void poll_says_value_and_time(void **state)
 {
 	struct service *s = *state;
@@ -508,6 +520,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(first_snapshot_is_handed_on),
+		TEST(configured_id_needs_no_self_host),
 		TEST(poll_says_value_and_time),
 		TEST(change_is_read_at_once),
 		TEST(equal_content_in_other_order_is_no_news),
