@@ -323,18 +323,22 @@ def test_version_is_a_new_uuid_per_change_only(service: Service) -> None:
     assert second != first
     service.write(json.dumps(other(mesh, 2), indent=4))
     service.write("{")
-    until(lambda: "last good one stays" in service.log(), "the wrong file is read")
+    until(lambda: "last good mesh stays" in service.log(), "the wrong file is read")
     assert service.json("/version") == second
 
 
 @pytest.mark.parametrize(("wrong", "where"), [
-    ("", ""), ("{", ""), ("[]", ""), ('{"mesh":"m"}', "/overlay"),
+    ("", ""), ("{", "line 1"), ("[]", ""), ('{"mesh":"m"}', "/overlay"),
+    ({**mesh_of_the_recording(),
+      "hosts": [*mesh_of_the_recording()["hosts"][:2],
+                {**mesh_of_the_recording()["hosts"][2], "addresses": ["300.1.1.1"]}]},
+     "/hosts/2/addresses/0"),
 ])
-def test_wrong_mesh_keeps_the_old_one_and_says_where(service: Service, wrong: str,
+def test_wrong_mesh_keeps_the_old_one_and_says_where(service: Service, wrong: Mesh | str,
                                                      where: str) -> None:
     before = service.json("")
     service.write(wrong)
-    until(lambda: "last good one stays" in service.log(), "it is said")
+    until(lambda: "last good mesh stays" in service.log(), "it is said")
     assert str(service.mesh_path) in service.log()
     assert where in service.log()
     assert service.json("") == before
@@ -343,6 +347,23 @@ def test_wrong_mesh_keeps_the_old_one_and_says_where(service: Service, wrong: st
     assert service.json("") == before
     service.write(other(mesh_of_the_recording(), 1))
     until(lambda: len(service.json("/hosts")) == 1, "the new mesh is served")
+
+
+def test_flat_hosts_have_containers_only(start: Callable[..., Service]) -> None:
+    service = start(mesh={
+        "mesh": "m1", "overlay": "10.42.0.0/16", "hosts": [
+            {"id": "a", "addresses": ["192.0.2.1"], "overlay_ip": "10.42.0.1",
+             "prefixes": ["10.42.0.1/32", "10.42.0.9/32"],
+             "containers": [{"name": "web", "ip": "10.42.0.7"}]},
+            {"id": "b", "addresses": ["192.0.2.2"], "overlay_ip": "10.42.0.2",
+             "containers": [{"name": "router", "ip": "10.42.0.2"}]}]})
+    assert [host["labels"] for host in service.json("/hosts")] == [{}, {}]
+    containers = {c["primary_ip"]: c for c in service.json("/containers")}
+    assert {(ip, c["host_uuid"]) for ip, c in containers.items()} == {
+        ("10.42.0.1", "a"), ("10.42.0.7", "a"), ("10.42.0.9", "a"), ("10.42.0.2", "b")}
+    routers = {ip for ip, c in containers.items()
+               if c["labels"].get("io.rancher.container.agent_service.ipsec") == "true"}
+    assert routers == {"10.42.0.1", "10.42.0.2"}
 
 
 def test_without_a_mesh_there_is_nothing_yet(start: Callable[..., Service]) -> None:

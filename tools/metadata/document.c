@@ -7,6 +7,8 @@
 
 #define SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
 #define IP_LABEL "io.rancher.container.ip"
+/* Of the container whose address is its host's overlay address, in the flat plan. */
+#define ROUTER_LABEL "io.rancher.container.agent_service.ipsec"
 
 static void set(json_t *obj, const char *key, json_t *value)
 {
@@ -56,7 +58,7 @@ static void container_uuid(const struct mesh_file *mesh, const struct mesh_conta
 
 		h = hash(h, mesh->mesh_id);
 		h = hash(h, c->host_id);
-		h = hash(h, c->name ? c->name : "");
+		h = hash(h, c->name);
 		h = hash(h, SN_ADDR_STR(&c->ip));
 		memcpy(bytes + (size_t)8 * half, &h, sizeof(h));
 	}
@@ -94,7 +96,8 @@ static json_t *host_to_json(const struct mesh_file *mesh, const struct host *h)
 	return v;
 }
 
-static json_t *container_to_json(const struct mesh_file *mesh, const struct mesh_container *c)
+static json_t *container_to_json(const struct mesh_file *mesh, const struct mesh_container *c,
+				 bool router)
 {
 	static const char *const unknown[] = { "create_index",
 					       "external_id",
@@ -122,8 +125,10 @@ static json_t *container_to_json(const struct mesh_file *mesh, const struct mesh
 	set_string(v, "host_uuid", c->host_id);
 	set(v, "ips", json_pack("[s]", SN_ADDR_STR(&c->ip)));
 	set(v, "labels", json_pack("{ss}", IP_LABEL, SN_PREFIX_STR(&with_len)));
+	if (router)
+		set_string(json_object_get(v, "labels"), ROUTER_LABEL, "true");
 	set_string(v, "metadata_kind", "container");
-	set_string(v, "name", c->name ? c->name : uuid);
+	set_string(v, "name", c->name);
 	set_string(v, "network_uuid", mesh->mesh_id);
 	set_string(v, "primary_ip", SN_ADDR_STR(&c->ip));
 	set(v, "start_count", json_integer(1));
@@ -178,13 +183,78 @@ static json_t *hosts_to_json(struct document *d, const struct mesh_file *mesh)
 	return hosts;
 }
 
+static bool is_flat(const struct host *h)
+{
+	array_foreach(&h->prefixes, p) {
+		if (!sn_prefix_is_single(p))
+			return false;
+	}
+	return true;
+}
+
+/* The containers of one host as they are served. */
+struct endpoints {
+	const struct mesh_file *mesh;
+	const struct host *host;
+	const struct mesh_container *own; /* from the file */
+	size_t n_own;
+	json_t *list;
+};
+
+static void add_endpoint(const struct endpoints *ep, const struct mesh_container *c)
+{
+	bool router = is_flat(ep->host) && sn_addr_cmp(&c->ip, &ep->host->overlay_ip) == 0;
+
+	json_array_append_new(ep->list, container_to_json(ep->mesh, c, router));
+}
+
+/* An address that the mesh gives the host itself; the API has no other place for it. */
+static void add_bare(const struct endpoints *ep, const struct sn_addr *addr)
+{
+	struct mesh_container c = { .name = (char[SN_ADDR_STRLEN]){ 0 }, .ip = *addr };
+
+	for (size_t i = 0; i < ep->n_own; i++) {
+		if (sn_addr_cmp(&ep->own[i].ip, addr) == 0)
+			return;
+	}
+	sn_addr_format(addr, c.name);
+	memcpy(c.host_id, ep->host->id, sizeof(c.host_id));
+	add_endpoint(ep, &c);
+}
+
+static void add_endpoints(const struct endpoints *ep)
+{
+	bool has_overlay_ip = false;
+
+	for (size_t i = 0; i < ep->n_own; i++)
+		add_endpoint(ep, &ep->own[i]);
+	array_foreach(&ep->host->prefixes, p) {
+		if (!sn_prefix_is_single(p))
+			continue;
+		has_overlay_ip |= sn_addr_cmp(&p->addr, &ep->host->overlay_ip) == 0;
+		add_bare(ep, &p->addr);
+	}
+	if (is_flat(ep->host) && sn_addr_is_set(&ep->host->overlay_ip) && !has_overlay_ip)
+		add_bare(ep, &ep->host->overlay_ip);
+}
+
+/* The mesh file has them in the order of its hosts. */
 static json_t *containers_to_json(const struct mesh_file *mesh)
 {
-	json_t *containers = json_array();
+	json_t *list = json_array();
+	size_t at = 0;
 
-	array_foreach(&mesh->containers, c)
-		json_array_append_new(containers, container_to_json(mesh, c));
-	return containers;
+	for (size_t i = 0; i < mesh->hosts.n; i++) {
+		struct endpoints ep = { .mesh = mesh, .host = &mesh->hosts.v[i], .list = list };
+
+		while (at + ep.n_own < mesh->containers.n &&
+		       streq(mesh->containers.v[at + ep.n_own].host_id, ep.host->id))
+			ep.n_own++;
+		ep.own = mesh->containers.v + at;
+		at += ep.n_own;
+		add_endpoints(&ep);
+	}
+	return list;
 }
 
 struct document *document_new(const struct mesh_file *mesh)

@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdio.h>
 
-#define MESH_LIMIT ((size_t)64 * 1024 * 1024)
 #define MESH_POLL_MS 2000
 
 static const char usage[] =
@@ -107,41 +106,77 @@ static int read_mesh(const char *path, struct mesh_file **ret, struct sn_error *
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
-	int r = file_read(path, MESH_LIMIT, &text, &len);
+	int r = file_read(path, (size_t)MESH_FILE_MAX_BYTES, &text, &len);
 
 	if (r < 0)
 		return sn_error_set(e, r, "%s: %s", path, sn_strerror(r));
 	return mesh_file_parse(path, text, len, ret, e);
 }
 
-static void say_problems(const struct mesh_file *mesh, const char *path)
+/*
+ * A mesh with a wrong entry is not served without it: to the clients the host
+ * would be removed, which nobody asked for.
+ */
+static bool has_problems(const struct mesh_file *mesh, const char *path)
 {
 	array_foreach(&mesh->problems, p)
-		log_warning("%s: %s: %s (left out)", path, p->place, p->text);
+		log_error("%s: %s: %s", path, p->place, p->text);
+	return mesh->problems.n > 0;
+}
+
+/* What a mesh.json can say and Rancher's API cannot. */
+static void say_limits(const struct mesh_file *mesh)
+{
+	array_foreach(&mesh->hosts, h) {
+		size_t subnets = 0;
+
+		array_foreach(&h->prefixes, p)
+			subnets += !sn_prefix_is_single(p);
+		if (h->underlay.n > 1)
+			log_warning("host %s: only the first address is served", h->id);
+		if (subnets > 1)
+			log_warning("host %s: only the first subnet is served", h->id);
+		if (subnets > 0 && sn_addr_is_set(&h->overlay_ip))
+			log_warning("host %s: overlay_ip is not served, clients take the first "
+				    "usable address of the subnet",
+				    h->id);
+	}
+}
+
+/* True when there is something else to serve than before. */
+static bool read_document(struct program *p)
+{
+	_cleanup_(mesh_file_freep) struct mesh_file *mesh = NULL;
+	const char *rest = p->document ? "the last good mesh stays served" : "nothing is served";
+	struct document *d;
+	struct sn_error e;
+
+	if (read_mesh(p->path, &mesh, &e) < 0) {
+		log_error("%s; %s", e.text, rest);
+		return false;
+	}
+	if (has_problems(mesh, p->path)) {
+		log_error("%s: %zu wrong entries; %s", p->path, mesh->problems.n, rest);
+		return false;
+	}
+	d = document_new(mesh);
+	if (p->document && document_equal(d, p->document)) {
+		document_free(d);
+		return false;
+	}
+	say_limits(mesh);
+	log_info("version %s: %zu hosts, %zu containers", d->version, mesh->hosts.n,
+		 mesh->containers.n);
+	p->document = d;
+	return true;
 }
 
 static void reload(void *user)
 {
 	struct program *p = user;
-	_cleanup_(mesh_file_freep) struct mesh_file *mesh = NULL;
-	struct document *d;
-	struct sn_error e;
 
-	if (read_mesh(p->path, &mesh, &e) < 0) {
-		log_error("%s; %s", e.text,
-			  p->document ? "the last good one stays" : "nothing is served");
-		return;
-	}
-	say_problems(mesh, p->path);
-	d = document_new(mesh);
-	if (p->document && document_equal(d, p->document)) {
-		document_free(d);
-		return;
-	}
-	p->document = d;
-	server_set_document(p->server, d);
-	log_info("version %s: %zu hosts, %zu containers", d->version, mesh->hosts.n,
-		 mesh->containers.n);
+	if (read_document(p))
+		server_set_document(p->server, p->document);
 }
 
 static void on_signal(int signo, void *user)
