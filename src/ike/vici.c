@@ -144,7 +144,7 @@ static void drain_failed(struct vici *v)
 	uint64_t round = ++v->round;
 	struct vici_call *call;
 
-	while (!v->closed && (call = TAILQ_FIRST(&v->failed)) && call->round < round) {
+	while ((call = TAILQ_FIRST(&v->failed)) && call->round < round) {
 		TAILQ_REMOVE(&v->failed, call, link);
 		finish(call, call->result, NULL);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The real charon, in a network namespace of this process. The process is a
- * subreaper: what it starts becomes its child and can neither outlive it nor
- * hide as a zombie.
+ * The real charon, in network and PID namespaces of the test. The tests run as
+ * process 1 there: what they start becomes their child, can neither outlive them
+ * nor hide as a zombie.
  */
 #include "ike/charon.h"
 #include "ike/vici.h"
@@ -20,8 +20,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -336,11 +336,20 @@ static void is_adopted_as_a_new_one_without_a_record(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_free_ char *record = xasprintf("%s/charon.json", f->dir);
+	_cleanup_free_ char *older = NULL;
 	uint64_t first, second;
 	struct sn_error e;
 
 	start(f);
 	first = charon_boot_id(f->charon);
+	/* the number was another's before */
+	older = xasprintf("{\"pid\": %d, \"start_time\": 1, \"boot_id\": \"%016x\"}",
+			  charon_pid(f->charon), 7);
+	charon_free(f->charon);
+	assert_int_equal(file_write_atomic(record, older, strlen(older), 0600), 0);
+	f->charon = make(f, BINARY);
+	assert_int_equal(charon_adopt(f->charon, vici_peer_pid(f->vici), &e), CHARON_ADOPTED);
+	assert_true(charon_boot_id(f->charon) != 7);
 	charon_free(f->charon);
 	assert_int_equal(file_write_atomic(record, "{\"pid\": 1", 9, 0600), 0);
 	f->charon = make(f, BINARY);
@@ -436,6 +445,7 @@ static void removes_a_socket_only_when_nobody_answers(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_free_ char *path = xasprintf("%s/charon.vici", f->dir);
+	_cleanup_(charon_freep) struct charon *no_binary = make(f, "/no/such/charon");
 	struct sn_error e;
 	int fd = listen_on(path);
 
@@ -443,6 +453,9 @@ static void removes_a_socket_only_when_nobody_answers(void **state)
 	assert_int_equal(charon_pid(f->charon), 0);
 	assert_int_equal(access(path, F_OK), 0);
 	close(fd);
+	/* charon would do that, too: look before it can */
+	assert_int_equal(charon_start(no_binary, &e), -ENOENT);
+	assert_int_equal(access(path, F_OK), -1);
 	start(f);
 }
 
@@ -599,16 +612,22 @@ static void keeps_its_log_short(void **state)
 	assert_in_range(st.st_size, 1, 1 << 16);
 }
 
-static bool enter_network(void)
+static bool enter_namespaces(void)
+{
+	return geteuid() == 0 && access(BINARY, X_OK) == 0 &&
+	       unshare(CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS) == 0;
+}
+
+/* As process 1: a /proc of our own, and lo, which charon asks for. */
+static void settle_in(void)
 {
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (geteuid() != 0 || access(BINARY, X_OK) < 0 || unshare(CLONE_NEWNET) < 0)
-		return false;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	return fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0 &&
-	       prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sn_require(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	sn_require(mount("proc", "/proc", "proc", 0, NULL) == 0);
+	sn_require(ioctl(fd, SIOCSIFFLAGS, &lo) == 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -634,7 +653,17 @@ int main(void)
 		TEST(keeps_its_log_short),
 	};
 
-	if (!enter_network())
+	int status;
+	pid_t child;
+
+	if (!enter_namespaces())
 		return SKIPPED;
-	return cmocka_run_group_tests_name("ike/charon", tests, NULL, NULL);
+	child = fork();
+	if (child == 0) {
+		settle_in();
+		return cmocka_run_group_tests_name("ike/charon", tests, NULL, NULL);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return 1;
+	return WEXITSTATUS(status);
 }

@@ -237,15 +237,18 @@ static void has_one_request_in_flight(void **state)
 	run_until(f, "a=late b=two ");
 }
 
-static void takes_an_answer_byte_by_byte(void **state)
+static void takes_answers_in_pieces_of_any_size(void **state)
 {
 	struct fixture *f = *state;
 
-	f->server.step = 1;
-	ask_stream(f, done_a);
-	ask(f, "two", done_b);
-	run_until(f, "b=two ");
-	expect(f, "item:1 item:2 a=list b=two ");
+	for (size_t step = 1; step < 40; step++) {
+		f->server.step = step;
+		strbuf_clear(&f->seen);
+		ask_stream(f, done_a);
+		ask(f, "two", done_b);
+		run_until(f, "b=two ");
+		expect(f, "item:1 item:2 a=list b=two ");
+	}
 }
 
 static void check_large(struct fake_charon *s, unsigned type, const char *name,
@@ -537,7 +540,7 @@ static void gives_up_on_what_is_no_vici(void **state)
 		const char *bytes;
 		size_t len;
 	} cases[] = {
-		{ "\0\0\0\0", 4 },         /* an empty packet */
+		{ "\0\0\0\0\7\1x", 7 },    /* an empty packet */
 		{ "\0\10\0\1", 4 },        /* more than 512 KB */
 		{ "\377\377\377\377", 4 }, /* much more */
 		{ "\0\0\0\1\1", 5 },       /* an answer to nothing */
@@ -564,6 +567,23 @@ static void gives_up_on_what_is_no_vici(void **state)
 		fake_charon_send_raw(&f->server, cases[i].bytes, cases[i].len);
 		run_until(f, "lost ");
 	}
+}
+
+static void gives_up_on_an_answer_to_half_a_request(void **state)
+{
+	_cleanup_vici_writer_ struct vici_writer w = { 0 };
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 7; i++)
+		vici_add(&w, "k", "%65535d", i);
+	ask(f, "one", done_b);
+	run_until(f, "b=one ");
+	f->server.step = 100;
+	vici_call(f->v, "large", &w, NULL, 0, NULL, done_a, f);
+	fake_charon_say(&f->server, FAKE_EVENT, "ev", "n", "0");
+	run_until(f, "event ev:0 ");
+	fake_charon_say(&f->server, FAKE_RESPONSE, NULL, "n", "early");
+	run_until(f, "a=ECONNRESET lost ");
 }
 
 static void torn(struct fake_charon *s, unsigned type, const char *name,
@@ -678,7 +698,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(registers_events_then_asks_one_after_the_other),
 		TEST(has_one_request_in_flight),
-		TEST(takes_an_answer_byte_by_byte),
+		TEST(takes_answers_in_pieces_of_any_size),
 		TEST(sends_a_large_request_in_parts),
 		TEST(takes_a_large_reply),
 		TEST(tells_an_unknown_command),
@@ -695,6 +715,7 @@ int main(void)
 		TEST(may_be_closed_in_every_callback),
 		TEST(may_be_called_in_every_callback),
 		TEST(gives_up_on_what_is_no_vici),
+		TEST(gives_up_on_an_answer_to_half_a_request),
 		TEST(fails_only_the_call_with_a_torn_answer),
 		TEST(refuses_what_it_cannot_send),
 		TEST(bounds_its_queue),
