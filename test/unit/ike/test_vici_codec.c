@@ -310,6 +310,69 @@ static void takes_only_yes_for_yes(void **state)
 	assert_false(vici_yes(root, "f"));
 }
 
+/* --- keys are wiped -------------------------------------------------------- */
+
+/* The linker sends every free() and reallocarray() of this program here (--wrap). */
+void __real_free(void *p);
+void __wrap_free(void *p);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+
+static const char key[] = "a key that must not stay in freed memory";
+static struct {
+	void *p;
+	size_t len;
+} watched[64];
+static size_t n_watched;
+static unsigned keys_freed;
+
+static void look(const void *p)
+{
+	for (size_t i = 0; i < n_watched; i++)
+		if (watched[i].p == p && memmem(p, watched[i].len, key, sizeof(key) - 1))
+			keys_freed++;
+}
+
+void __wrap_free(void *p)
+{
+	look(p);
+	__real_free(p);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	look(p);
+	return __real_reallocarray(p, n, size);
+}
+
+static void watch(void *p, size_t len)
+{
+	if (n_watched == 0 || watched[n_watched - 1].p != p)
+		n_watched++;
+	assert_true(n_watched <= SN_ARRAY_SIZE(watched));
+	watched[n_watched - 1].p = p;
+	watched[n_watched - 1].len = len;
+}
+
+static void leaves_no_key_in_freed_memory(void **state)
+{
+	struct vici_writer w = { 0 };
+
+	(void)state;
+	n_watched = keys_freed = 0;
+	for (int i = 0; i < 200; i++) {
+		vici_add(&w, "data", "%s", key);
+		watch(w.b.data, w.b.len);
+		vici_add_bytes(&w, "data", key, sizeof(key));
+		watch(w.b.data, w.b.len);
+	}
+	assert_int_equal(vici_writer_check(&w), 0);
+	vici_writer_fini(&w);
+	assert_true(n_watched > 4);
+	n_watched = 0;
+	assert_int_equal(keys_freed, 0);
+}
+
 /* --- any tree comes back as it was ----------------------------------------- */
 
 /* A generator that two walks can run through alike. */
@@ -440,6 +503,7 @@ int main(void)
 		cmocka_unit_test(remembers_what_cannot_be_written),
 		cmocka_unit_test(reads_numbers_strictly),
 		cmocka_unit_test(takes_only_yes_for_yes),
+		cmocka_unit_test(leaves_no_key_in_freed_memory),
 		cmocka_unit_test(brings_any_tree_back),
 	};
 
