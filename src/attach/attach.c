@@ -62,6 +62,13 @@ static int undo(struct attachments *as, size_t i, struct sn_error *e)
 	return 0;
 }
 
+struct sn_addr attachment_gateway(const struct attachments *as, const struct attachment *a)
+{
+	return sn_prefix_is_single(&a->addr)
+		       ? as->place.host_overlay_ip
+		       : sn_prefix_gateway(&a->addr, &as->place.host_overlay_ip);
+}
+
 /* --- making ------------------------------------------------------------------ */
 
 static size_t find(const struct attachments *as, const struct netns_id *ns, const char *ifname)
@@ -121,7 +128,7 @@ static int choose_wanted(const struct attachments *as, const struct sn_addr *wan
 		[POOL_OUTSIDE] = "is in no prefix of this host",
 		[POOL_NETWORK] = "is the network's own address",
 		[POOL_BROADCAST] = "is the subnet's broadcast address",
-		[POOL_HOST] = "is this host's own overlay address",
+		[POOL_HOST] = "is this host's own: the gateway of its containers",
 	};
 	const struct attachment *holder = find_holder(as, want);
 	struct pool pool = pool_of(as);
@@ -215,14 +222,14 @@ static int make_entry(struct attachments *as, int netns_fd, struct sn_error *e)
 {
 	size_t i = as->table->items.n - 1;
 	struct attachment *a = &as->table->items.v[i];
+	struct sn_addr gateway = attachment_gateway(as, a);
 	struct sn_error ignored;
 	char alias[128];
 	int r;
 
 	/* as the plan wants it, or its first pass would change it */
 	snprintf(alias, sizeof(alias), "sennit:%s:attachment:%s", as->place.mesh_id, a->id);
-	r = netns_attach(netns_fd, a, alias, as->place.bridge, as->place.mtu,
-			 &as->place.host_overlay_ip, e);
+	r = netns_attach(netns_fd, a, alias, as->place.bridge, as->place.mtu, &gateway, e);
 	a->ready = r == 0;
 	if (r == 0)
 		r = save(as, e);

@@ -62,6 +62,8 @@ int attachments_detach_id(struct attachments *as, const char *id, struct sn_erro
 size_t attachments_sweep(struct attachments *as);
 
 const struct attachment *attachments_all(const struct attachments *as, size_t *ret_n);
+/* The bridge's address in its subnet; the host's overlay address for a single one. */
+struct sn_addr attachment_gateway(const struct attachments *as, const struct attachment *a);
 /*
  * Attachments whose address this host may not give any more, since its
  * prefixes or its own address changed. They go on as they are; somebody must make

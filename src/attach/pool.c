@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The search walks over candidates in order. It ends after n_taken + 2 of
- * them at the latest: each that is refused was one of the taken ones or the
- * host's own, so a full /8 costs no more than its number of attachments.
+ * The search walks over candidates in order. It ends after one more than
+ * there are taken ones and prefixes: each that is refused was taken or the
+ * bridge's in its prefix, so a full /8 costs no more than its attachments.
  */
 #include "attach/pool.h"
 
@@ -25,6 +25,14 @@ static uint64_t last_usable(const struct sn_prefix *p)
 	return sn_prefix_count(p) - 2;
 }
 
+/* The bridge has an address in each subnet. */
+static bool is_gateway(const struct pool *pool, const struct sn_prefix *p, const struct sn_addr *a)
+{
+	struct sn_addr gateway = sn_prefix_gateway(p, &pool->host);
+
+	return sn_addr_is_set(&gateway) && sn_addr_cmp(&gateway, a) == 0;
+}
+
 enum pool_verdict pool_check(const struct pool *pool, const struct sn_addr *a,
 			     struct sn_prefix *ret)
 {
@@ -34,7 +42,7 @@ enum pool_verdict pool_check(const struct pool *pool, const struct sn_addr *a,
 
 		if (!sn_prefix_contains(p, a))
 			continue;
-		if (sn_addr_cmp(a, &pool->host) == 0)
+		if (is_gateway(pool, p, a))
 			return POOL_HOST;
 		first = sn_prefix_nth(p, 0);
 		last = sn_prefix_nth(p, sn_prefix_count(p) - 1);
@@ -110,11 +118,11 @@ int pool_next(const struct pool *pool, const struct sn_addr *last, const struct 
 	if (i == pool->n_prefixes)
 		return -EADDRNOTAVAIL;
 	at = start_after(pool, last);
-	for (size_t tries = 0; tries < n_taken + 2; tries++, step(pool, &at)) {
+	for (size_t tries = 0; tries <= n_taken + pool->n_prefixes; tries++, step(pool, &at)) {
 		const struct sn_prefix *p = &pool->prefixes[at.prefix];
 		struct sn_addr a = sn_prefix_nth(p, at.n);
 
-		if (sn_addr_cmp(&a, &pool->host) == 0)
+		if (is_gateway(pool, p, &a))
 			continue;
 		if (n_taken && bsearch(&a, taken, n_taken, sizeof(a), cmp_addr))
 			continue;

@@ -16,7 +16,8 @@
 struct pool {
 	const struct sn_prefix *prefixes; /* networks; none overlaps another */
 	size_t n_prefixes;
-	struct sn_addr host; /* the host's own, never given; may be unset */
+	struct sn_addr
+		host; /* overlay address; never given, nor are sn_prefix_gateway()s; may be unset */
 };
 
 /* Why an address may not be had, whoever has it. */
@@ -25,7 +26,7 @@ enum pool_verdict {
 	POOL_OUTSIDE,   /* of every prefix */
 	POOL_NETWORK,   /* the first address of its subnet */
 	POOL_BROADCAST, /* the last one */
-	POOL_HOST,      /* the host's own */
+	POOL_HOST,      /* the bridge's, as gateway of the subnet */
 };
 /* *ret, the address with the length of its prefix, is written with POOL_FITS only. */
 enum pool_verdict pool_check(const struct pool *pool, const struct sn_addr *a,

@@ -161,6 +161,15 @@ struct sn_addr sn_prefix_first_usable(const struct sn_prefix *p)
 	return sn_prefix_nth(p, 1);
 }
 
+struct sn_addr sn_prefix_gateway(const struct sn_prefix *p, const struct sn_addr *own)
+{
+	if (sn_prefix_contains(p, own))
+		return *own;
+	if (sn_prefix_is_single(p))
+		return (struct sn_addr){ .family = AF_UNSPEC };
+	return sn_prefix_first_usable(p);
+}
+
 socklen_t sn_addr_to_sockaddr(const struct sn_addr *a, uint16_t port, struct sockaddr_storage *ret)
 {
 	memset(ret, 0, sizeof(*ret));

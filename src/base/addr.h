@@ -68,6 +68,12 @@ uint64_t sn_prefix_count(const struct sn_prefix *p);
  */
 struct sn_addr sn_prefix_first_usable(const struct sn_prefix *p);
 
+/*
+ * The address that a router with the address `own` has in a subnet: own when it
+ * lies in it, else the first usable one. Unset for a single address that is not own.
+ */
+struct sn_addr sn_prefix_gateway(const struct sn_prefix *p, const struct sn_addr *own);
+
 /* socket addresses; returns the length to pass on. */
 socklen_t sn_addr_to_sockaddr(const struct sn_addr *a, uint16_t port, struct sockaddr_storage *ret);
 /* 0, or -EAFNOSUPPORT. ret_port may be NULL. */

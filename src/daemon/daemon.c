@@ -74,6 +74,30 @@ static void look_at_uplink(struct daemon *d)
 	d->uplink_forwarding = value[0] == '1';
 }
 
+int daemon_mtu(const struct daemon *d)
+{
+	array_foreach(&d->wanted.objects.o, o)
+		if (o->kind == OBJECT_LINK && o->link.kind == LINK_BRIDGE)
+			return o->link.mtu;
+	return d->dataplane->default_mtu;
+}
+
+/* Where new containers go. */
+static void set_place(struct daemon *d)
+{
+	const struct host *self = snapshot_self(d->snapshot);
+	struct attach_place place = {
+		.mtu = daemon_mtu(d),
+		.prefixes = self->prefixes.v,
+		.n_prefixes = self->prefixes.n,
+		.host_overlay_ip = self->overlay_ip,
+	};
+
+	memcpy(place.mesh_id, d->snapshot->mesh_id, sizeof(place.mesh_id));
+	memcpy(place.bridge, d->config->bridge, sizeof(place.bridge));
+	attachments_set_place(d->attachments, &place);
+}
+
 /* The reconcile loop asks at the begin of each pass. */
 static const struct wanted *hook_wanted(void *user)
 {
@@ -94,6 +118,7 @@ static const struct wanted *hook_wanted(void *user)
 		if (d->down)
 			take_tunnels_out(&d->wanted);
 	}
+	set_place(d);
 	return &d->wanted;
 }
 
@@ -189,21 +214,6 @@ static void start_ike(struct daemon *d)
 
 /* --- snapshots ------------------------------------------------------------ */
 
-static void set_place(struct daemon *d)
-{
-	const struct host *self = snapshot_self(d->snapshot);
-	struct attach_place place = {
-		.mtu = d->config->mtu ? d->config->mtu : d->dataplane->default_mtu,
-		.prefixes = self->prefixes.v,
-		.n_prefixes = self->prefixes.n,
-		.host_overlay_ip = self->overlay_ip,
-	};
-
-	memcpy(place.mesh_id, d->snapshot->mesh_id, sizeof(place.mesh_id));
-	memcpy(place.bridge, d->config->bridge, sizeof(place.bridge));
-	attachments_set_place(d->attachments, &place);
-}
-
 /*
  * Who this host is and which mesh it belongs to does not change under a
  * running daemon: all keys hang on it. It takes a restart, by a person.
@@ -241,7 +251,6 @@ static void use_snapshot(struct daemon *d, struct snapshot *s)
 		log_info("the metadata service confirms the stored state of the mesh");
 	else
 		log_snapshot(s);
-	set_place(d);
 	if (!d->ike)
 		start_ike(d);
 	reconcile_request(d->reconcile, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);

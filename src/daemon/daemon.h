@@ -71,6 +71,8 @@ SN_DEFINE_CLEANUP(struct daemon *, daemon_free);
 int daemon_run(struct daemon *d);
 /* The intent as of now; borrows from the daemon. */
 void daemon_get_intent(struct daemon *d, struct intent *ret);
+/* Of the bridge and the containers, as the data plane has it. */
+int daemon_mtu(const struct daemon *d);
 /* An attachment came or went, or down/up was said. */
 void daemon_intent_changed(struct daemon *d);
 /* `sennit down` and `up`; kept over restarts. */

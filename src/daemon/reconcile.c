@@ -248,6 +248,8 @@ static void on_go_on(void *user)
 	struct reconcile *r = user;
 	int64_t start = loop_now(r->loop);
 
+	if (r->phase != APPLYING)
+		return; /* done already, by a flush */
 	while (r->next < r->plan.steps.n) {
 		const struct plan_step *step = &r->plan.steps.v[r->next];
 		struct sn_error e = { 0 };
@@ -396,6 +398,20 @@ void reconcile_request(struct reconcile *r, unsigned kinds, bool expected)
 	}
 	if (r->phase == IDLE && (expected || !r->retry_ms || !loop_timer_is_set(r->timer)))
 		loop_timer_set(r->timer, RECONCILE_DELAY_MS);
+}
+
+void reconcile_flush(struct reconcile *r)
+{
+	unsigned later = r->asked;
+
+	reconcile_request(r, OBJECT_ALL_NET, true);
+	if (r->phase != IDLE)
+		return;
+	r->asked = OBJECT_ALL_NET;
+	start_pass(r);
+	while (r->phase == APPLYING)
+		on_go_on(r);
+	reconcile_request(r, later | OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
 }
 
 const struct reconcile_status *reconcile_get_status(const struct reconcile *r)

@@ -49,6 +49,12 @@ SN_DEFINE_CLEANUP(struct reconcile *, reconcile_free);
  */
 void reconcile_request(struct reconcile *r, unsigned kinds, bool expected);
 
+/*
+ * The kernel's part of a pass now, in this turn, for who has to answer with it
+ * done (a few milliseconds). When a pass is under way it is only asked for.
+ */
+void reconcile_flush(struct reconcile *r);
+
 /* For status, health and metrics. */
 struct reconcile_status {
 	uint64_t passes, changes, repairs;

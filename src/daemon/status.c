@@ -85,7 +85,7 @@ static json_t *dataplane_json(const struct daemon *d)
 	array_foreach(&d->wanted.remarks, r)
 		json_array_append_new(remarks, json_string(*r));
 	return json_pack("{s:s, s:o, s:i}", "name", d->dataplane->name, "remarks", remarks, "mtu",
-			 d->config->mtu ? d->config->mtu : d->dataplane->default_mtu);
+			 daemon_mtu(d));
 }
 
 static json_t *problems_json(struct daemon *d, bool *ret_healthy)
@@ -232,15 +232,16 @@ static json_t *refused_json(const struct daemon *d)
 
 json_t *status_attachment(struct daemon *d, const struct attachment *a)
 {
+	struct sn_addr gateway = attachment_gateway(d->attachments, a);
 	char mac[18];
 
-	(void)d;
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a->mac[0], a->mac[1], a->mac[2],
 		 a->mac[3], a->mac[4], a->mac[5]);
-	return json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:b, s:f}", "id", a->id, "label",
+	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:b, s:f}", "id", a->id, "label",
 			 a->label ? outside_text(a->label) : json_null(), "address",
-			 SN_PREFIX_STR(&a->addr), "mac", mac, "ifname", a->ifname, "veth", a->veth,
-			 "ready", a->ready, "age_s", (double)(sn_wall_ms() - a->created_ms) / 1000);
+			 SN_PREFIX_STR(&a->addr), "gateway", addr_json(&gateway), "mtu",
+			 daemon_mtu(d), "mac", mac, "ifname", a->ifname, "veth", a->veth, "ready",
+			 a->ready, "age_s", (double)(sn_wall_ms() - a->created_ms) / 1000);
 }
 
 static json_t *attachments_json(struct daemon *d)

@@ -28,6 +28,8 @@ static int verb_plan(json_t *args, int fd, json_t **ret, struct sn_error *e, voi
 				    d->metadata_error ? ": " : "",
 				    d->metadata_error ? d->metadata_error : "");
 	reconcile_preview(d->reconcile, &text, &steps);
+	if (steps == 0)
+		strbuf_adds(&text, "nothing to do: this host is as it should be");
 	*ret = json_pack("{s:I, s:s}", "steps", (json_int_t)steps, "text", strbuf_str(&text));
 	return 0;
 }
@@ -62,7 +64,8 @@ static int verb_attach(json_t *args, int fd, json_t **ret, struct sn_error *e, v
 			 SN_PREFIX_STR(&a->addr), a->veth);
 	*ret = status_attachment(d, a);
 	json_object_set_new(*ret, "made", json_boolean(r == ATTACH_MADE));
-	daemon_intent_changed(d);
+	/* the guard lets it through before the caller hears that it is there */
+	reconcile_flush(d->reconcile);
 	return 0;
 }
 

@@ -162,14 +162,12 @@ static void add_addresses(const struct intent *intent, struct object_set *set)
 	const char *bridge = intent->config->bridge;
 
 	wire_foreach_prefix(self, p) {
-		struct sn_addr first = sn_prefix_first_usable(p);
+		struct sn_addr gateway = sn_prefix_gateway(p, &self->overlay_ip);
 
-		if (sn_prefix_contains(p, &self->overlay_ip))
-			add_address(bridge, &self->overlay_ip, p->len, set);
+		if (sn_addr_is_set(&gateway))
+			add_address(bridge, &gateway, p->len, set);
 		else if (sn_prefix_is_single(p))
 			add_single(intent, p, set);
-		else if (sn_addr_is_set(&first))
-			add_address(bridge, &first, p->len, set);
 	}
 }
 

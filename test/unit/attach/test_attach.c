@@ -451,7 +451,7 @@ static void a_moved_host_keeps_the_old_ones_and_says_so(void **state)
 	attachments_set_place(as, &place);
 	assert_int_equal(attachments_misplaced(as), 1);
 	assert_int_equal(attach_as(as, 8, "eth0", NULL, &a, &e), ATTACH_MADE);
-	assert_string_equal(SN_PREFIX_STR(&a->addr), "10.42.5.1/24");
+	assert_string_equal(SN_PREFIX_STR(&a->addr), "10.42.5.2/24");
 	assert_int_equal(attachments_misplaced(as), 1);
 	assert_true(attachment_is_misplaced(as, attachments_all(as, &n)));
 	expect_consistent(as);

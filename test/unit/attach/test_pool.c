@@ -113,15 +113,19 @@ static void a_freed_address_rests_until_all_others_had_their_turn(void **state)
 
 static void several_prefixes_are_one_row(void **state)
 {
-	struct world w = WORLD("10.42.1.1", "10.42.1.0/30", "10.42.9.9/32", "10.42.2.0/30");
+	struct world w = WORLD("10.42.1.1", "10.42.1.0/30", "10.42.9.9/32", "10.42.2.0/29");
 
+	/* 10.42.2.1 is the bridge's, as gateway of the second */
 	(void)state;
 	assert_string_equal(take(&w), "10.42.1.2/30");
-	assert_string_equal(take(&w), "10.42.2.1/30");
-	assert_string_equal(take(&w), "10.42.2.2/30");
+	assert_string_equal(take(&w), "10.42.2.2/29");
+	assert_string_equal(take(&w), "10.42.2.3/29");
+	assert_string_equal(take(&w), "10.42.2.4/29");
+	assert_string_equal(take(&w), "10.42.2.5/29");
+	assert_string_equal(take(&w), "10.42.2.6/29");
 	assert_string_equal(take(&w), "");
-	give_back(&w, "10.42.2.1");
-	assert_string_equal(take(&w), "10.42.2.1/30");
+	give_back(&w, "10.42.2.3");
+	assert_string_equal(take(&w), "10.42.2.3/29");
 }
 
 static void a_last_one_outside_starts_from_the_beginning(void **state)
