@@ -87,7 +87,9 @@ int netns_attach(int fd, const struct attachment *a, const char *alias, const ch
 	assert_true(sn_startswith(alias, "sennit:m1:attachment:"));
 	assert_string_equal(bridge, "sennit0");
 	assert_int_equal(mtu, 1400);
-	assert_string_equal(SN_ADDR_STR(gateway), "10.42.1.1");
+	/* the bridge's in the same subnet */
+	assert_memory_equal(gateway->bytes, a->addr.addr.bytes, 3);
+	assert_int_equal(gateway->bytes[3], 1);
 	note_moment();
 	if (fail_attach)
 		return sn_error_set(e, fail_attach, "the kernel does not want to");
