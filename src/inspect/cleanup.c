@@ -8,6 +8,7 @@
 
 #include "attach/attach.h"
 #include "ike/charon.h"
+#include "ike/vici.h"
 #include "loop/loop.h"
 #include "net/net.h"
 #include "plan/plan.h"
@@ -93,21 +94,19 @@ static void on_charon_exited(const char *how, void *user)
 }
 
 /* The process that answers on our socket, as the socket tells; 0: nobody. */
-static int socket_peer(const struct config *config)
+static int socket_peer(struct cleanup *c)
 {
-	_cleanup_free_ char *path = xasprintf("%s/charon.vici", config->run_dir);
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	struct ucred cred = { 0 };
-	socklen_t len = sizeof(cred);
+	_cleanup_free_ char *path = xasprintf("%s/charon.vici", c->o->config->run_dir);
+	const struct vici_handlers handlers = { 0 };
+	struct vici *vici = NULL;
+	struct sn_error e;
+	int pid;
 
-	if (strlen(path) >= sizeof(sa.sun_path))
+	if (vici_open(c->loop, path, NULL, &handlers, &vici, &e) < 0)
 		return 0;
-	strcpy(sa.sun_path, path);
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		return 0;
-	return cred.pid;
+	pid = vici_peer_pid(vici);
+	vici_close(vici);
+	return pid;
 }
 
 static int wait_for_charon(struct cleanup *c, struct charon *charon, struct sn_error *e)
@@ -126,7 +125,7 @@ static int end_charon(struct cleanup *c, struct sn_error *e)
 						  .run_dir = c->o->config->run_dir,
 						  .plugins = "" };
 	const struct charon_handlers handlers = { on_charon_exited, c };
-	int pid = socket_peer(c->o->config);
+	int pid = socket_peer(c);
 	struct charon *charon = NULL;
 	int r;
 
