@@ -47,6 +47,7 @@ struct service {
 	/* Taken as the version from the second asking for it on, within one read: tears it. */
 	const char *tear_to;
 	bool polls_answer_at_once;
+	int poll_status;      /* of long polls alone, 0: 200 */
 	int status;           /* of everything, 0: 200 */
 	const char *bad_path; /* this one has bad_status, or bad_body */
 	int bad_status;
@@ -74,6 +75,10 @@ static void poll_version(struct service *s, struct evhttp_request *req, const ch
 	s->polls++;
 	s->polled = true;
 	snprintf(s->poll_query, sizeof(s->poll_query), "%s", query);
+	if (s->poll_status) {
+		http_fixture_reply(req, s->poll_status, "");
+		return;
+	}
 	evhttp_parse_query_str(query, &kv);
 	if (s->polls_answer_at_once || !streq(evhttp_find_header(&kv, "value"), s->version)) {
 		answer_version(s, req);
@@ -452,11 +457,19 @@ static void refused_poll_is_not_taken_for_well(void **state)
 	struct service *s = *state;
 
 	start_and_settle(s);
-	s->bad_path = ROOT "/version";
-	s->bad_status = 502;
+	s->poll_status = 502;
 	answer_held(s); /* the same again: it polls anew, after a while */
 	assert_true(recorder_wait(&s->r, &s->r.failed));
+	assert_non_null(strstr(s->r.text, "status 502"));
+	for (int i = 0; i < 3; i++) {
+		s->polled = false;
+		assert_true(recorder_wait(&s->r, &s->polled));
+	}
 	assert_int_equal(s->r.oks, 0);
+	assert_int_equal(s->r.failures, 1);
+	s->poll_status = 0;
+	s->polls_answer_at_once = true;
+	assert_true(recorder_wait(&s->r, &s->r.ok));
 }
 
 static void poll_that_does_not_wait_does_not_spin(void **state)
