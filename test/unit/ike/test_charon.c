@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/strbuf.h"
+#include "plan/dataplane.h"
 
 #include <errno.h>
 #include <dirent.h>
@@ -32,11 +33,6 @@
 #define BINARY "/usr/sbin/charon-systemd"
 #define LIMIT_MS 10000
 #define SKIPPED 77
-
-static const char plugins[] =
-	"\tload = random nonce aesni chapoly openssl kdf kernel-libipsec kernel-netlink "
-	"socket-default vici\n"
-	"\tplugins {\n\t\tkernel-netlink {\n\t\t\tfwmark = 0x7777\n\t\t}\n\t}\n";
 
 struct fixture {
 	struct loop *loop;
@@ -113,9 +109,9 @@ static void on_exited(const char *how, void *user)
 	snprintf(f->how, sizeof(f->how), "%s", how);
 }
 
-static struct charon *make(struct fixture *f, const char *binary)
+static struct charon *make_for(struct fixture *f, const char *binary, const struct dataplane *plane)
 {
-	const struct charon_settings settings = { binary, f->dir, plugins };
+	const struct charon_settings settings = { binary, f->dir, plane->charon_plugins };
 	const struct charon_handlers handlers = { on_exited, f };
 	struct charon *c = NULL;
 	struct sn_error e = { 0 };
@@ -123,6 +119,11 @@ static struct charon *make(struct fixture *f, const char *binary)
 	if (charon_new(f->loop, &settings, &handlers, &c, &e) < 0)
 		fail_msg("%s", e.text);
 	return c;
+}
+
+static struct charon *make(struct fixture *f, const char *binary)
+{
+	return make_for(f, binary, &dataplane_libipsec);
 }
 
 static int set_up(void **state)
@@ -141,7 +142,8 @@ static int set_up(void **state)
 static void remove_files(const char *dir)
 {
 	static const char *const names[] = { "strongswan.conf", "charon.vici", "charon.log",
-					     "charon.log.1",    "charon.json", "leak" };
+					     "charon.log.1",    "charon.json", "leak",
+					     "binary" };
 
 	for (size_t i = 0; i < SN_ARRAY_SIZE(names); i++) {
 		_cleanup_free_ char *path = xasprintf("%s/%s", dir, names[i]);
@@ -235,19 +237,21 @@ static void answers_within_two_seconds(void **state)
 	assert_int_not_equal(charon_boot_id(f->charon), 0);
 }
 
-static void has_the_algorithms_and_no_complaint(void **state)
+/* What a data plane asks for is there, and charon's log has nothing against our file. */
+static void check_plane(struct fixture *f, const struct dataplane *plane)
 {
 	static const char *const wanted[] = { "CURVE_25519=", "AES_GCM_16=", "CHACHA20_POLY1305=",
 					      "PRF_HMAC_SHA2_256=", "KDF_PRF=" };
 	static const char *const complaints[] = { "unknown",   "failed",  "error", "unable",
 						  "not found", "invalid", "denied" };
-	struct fixture *f = *state;
 	_cleanup_free_ char *path = xasprintf("%s/charon.log", f->dir);
 	_cleanup_free_ char *log = NULL;
 	struct stat st;
 	const char *text;
 	size_t len;
 
+	charon_free(f->charon);
+	f->charon = make_for(f, BINARY, plane);
 	start(f);
 	text = ask(f, "get-algorithms");
 	for (size_t i = 0; i < SN_ARRAY_SIZE(wanted); i++)
@@ -260,6 +264,16 @@ static void has_the_algorithms_and_no_complaint(void **state)
 			fail_msg("%s in the log:\n%s", complaints[i], log);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void has_what_libipsec_wants_and_no_complaint(void **state)
+{
+	check_plane(*state, &dataplane_libipsec);
+}
+
+static void has_what_xfrm_wants_and_no_complaint(void **state)
+{
+	check_plane(*state, &dataplane_xfrm);
 }
 
 static void gets_nothing_of_ours(void **state)
@@ -361,6 +375,41 @@ static void is_adopted_as_a_new_one_without_a_record(void **state)
 	f->charon = make(f, BINARY);
 	assert_int_equal(charon_adopt(f->charon, vici_peer_pid(f->vici), &e), CHARON_ADOPTED);
 	assert_true(charon_boot_id(f->charon) == second);
+}
+
+static void copy_binary(const char *to)
+{
+	_cleanup_free_ char *program = NULL;
+	size_t len;
+
+	assert_int_equal(file_read(BINARY, 64u << 20, &program, &len), 0);
+	assert_int_equal(file_write_atomic(to, program, len, 0700), 0);
+}
+
+static void is_ours_by_its_record_when_an_upgrade_replaced_the_binary(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *binary = xasprintf("%s/binary", f->dir);
+	_cleanup_free_ char *record = xasprintf("%s/charon.json", f->dir);
+	struct sn_error e = { 0 };
+	int pid;
+
+	copy_binary(binary);
+	charon_free(f->charon);
+	f->charon = make(f, binary);
+	start(f);
+	pid = charon_pid(f->charon);
+	copy_binary(binary);
+	charon_free(f->charon);
+	f->charon = make(f, binary);
+	assert_int_equal(charon_adopt(f->charon, pid, &e), CHARON_ADOPTED);
+	/* without one it could be anybody's */
+	charon_free(f->charon);
+	f->charon = make(f, binary);
+	unlink(record);
+	assert_int_equal(charon_adopt(f->charon, pid, &e), -EADDRINUSE);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 static void is_taken_over_by_start_when_it_does_not_answer(void **state)
@@ -636,10 +685,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(answers_within_two_seconds),
-		TEST(has_the_algorithms_and_no_complaint),
+		TEST(has_what_libipsec_wants_and_no_complaint),
+		TEST(has_what_xfrm_wants_and_no_complaint),
 		TEST(gets_nothing_of_ours),
 		TEST(is_adopted_by_the_next_daemon),
 		TEST(is_adopted_as_a_new_one_without_a_record),
+		TEST(is_ours_by_its_record_when_an_upgrade_replaced_the_binary),
 		TEST(is_taken_over_by_start_when_it_does_not_answer),
 		TEST(refuses_somebody_elses_process),
 		TEST(does_not_adopt_a_process_by_its_number_alone),
