@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The real charon, in network and PID namespaces of the test. The tests run as
- * process 1 there: what they start becomes their child, can neither outlive them
- * nor hide as a zombie.
+ * The real charon, in network and PID namespaces of the test. Process 1 there only
+ * waits for the tests and takes everything with it when it ends. The tests are a
+ * subreaper: what they start becomes their child and cannot hide as a zombie. (They
+ * are not process 1 themselves, as LeakSanitizer cannot trace that one.)
  */
 #include "ike/charon.h"
 #include "ike/vici.h"
@@ -679,6 +680,15 @@ static void settle_in(void)
 	sn_require(ioctl(fd, SIOCSIFFLAGS, &lo) == 0);
 }
 
+static int wait_for_tests(pid_t child)
+{
+	int status;
+
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return 1;
+	return WEXITSTATUS(status);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -704,17 +714,17 @@ int main(void)
 		TEST(keeps_its_log_short),
 	};
 
-	int status;
 	pid_t child;
 
 	if (!enter_namespaces())
 		return SKIPPED;
 	child = fork();
-	if (child == 0) {
-		settle_in();
-		return cmocka_run_group_tests_name("ike/charon", tests, NULL, NULL);
-	}
-	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
-		return 1;
-	return WEXITSTATUS(status);
+	if (child != 0)
+		return wait_for_tests(child);
+	settle_in();
+	child = fork();
+	if (child != 0)
+		_exit(wait_for_tests(child));
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	return cmocka_run_group_tests_name("ike/charon", tests, NULL, NULL);
 }
