@@ -142,11 +142,10 @@ void render_attached(const json_t *attachment, const struct face *f, struct strb
 
 void render_plan(const json_t *plan, const struct face *f, struct strbuf *b)
 {
-	const json_t *steps = json_object_get(plan, "steps");
 	const char *text = json_string_value(json_object_get(plan, "text"));
 
 	(void)f;
-	if (json_is_array(steps) && json_array_size(steps) == 0) {
+	if (text && !*text) {
 		strbuf_adds(b, "nothing to do: this host is as it should be\n");
 		return;
 	}
