@@ -208,10 +208,13 @@ static void client_run(struct ctl_client *c, const char *payload, size_t len)
 	}
 	if (r == 0)
 		r = verb->run(req.args, c->passed, &result, &e, s->user);
-	if (r < 0)
-		client_refuse(c, &e);
-	else
+	if (r >= 0) {
 		client_answer(c, ctl_reply_ok(result));
+		return;
+	}
+	/* a verb may have built its result before it failed */
+	json_decref(result);
+	client_refuse(c, &e);
 }
 
 /* --- the request ------------------------------------------------------------- */
