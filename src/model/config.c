@@ -535,15 +535,15 @@ void config_free(struct config *c)
 	free(c);
 }
 
-int config_parse(const char *name, const char *text, size_t len, char *const *environ,
+int config_parse(const char *name, const char *text, size_t len, char *const *env,
 		 struct config **ret, struct sn_error *e)
 {
 	_cleanup_(config_freep) struct config *c = config_new();
 
 	if (text && parse_file(c, text, len, e) < 0)
 		return sn_error_wrap(e, "%s", name);
-	for (; environ && *environ; environ++) {
-		if (parse_variable(c, *environ, e) < 0)
+	for (; env && *env; env++) {
+		if (parse_variable(c, *env, e) < 0)
 			return e->code;
 	}
 	*ret = sn_steal(c);
