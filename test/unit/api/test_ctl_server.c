@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Built with CTL_CLIENT_MS=400 and "nogroup" in place of the group sennit. */
+/* Built with CTL_CLIENT_MS=1500 and "nogroup" in place of the group sennit. */
 #include "api/api.h"
 #include "ctl/ctl.h"
 #include "serve.h"
@@ -14,6 +14,8 @@
 
 #define NOBODY 65534
 #define STRANGER 65533
+/* More than a socket holds at once. */
+#define LONG (512u << 10)
 
 static char folder[] = "/tmp/sennit-test-ctl-XXXXXX";
 static char path[64];
@@ -64,7 +66,7 @@ static int verb_nothing(json_t *args, int fd, json_t **ret, struct sn_error *e, 
 static int verb_long(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
 {
 	_cleanup_free_ char *text = xmalloc(CTL_MAX_MESSAGE);
-	size_t len = json_is_true(json_object_get(args, "too")) ? CTL_MAX_MESSAGE - 1 : 1u << 20;
+	size_t len = json_is_true(json_object_get(args, "too")) ? CTL_MAX_MESSAGE - 1 : LONG;
 
 	(void)fd;
 	(void)e;
@@ -179,7 +181,7 @@ static void a_long_answer_arrives_whole_and_a_too_long_one_not_at_all(void **sta
 
 	(void)state;
 	assert_int_equal(ask("long", -1, &result, &e), 0);
-	assert_int_equal(json_string_length(result), 1 << 20);
+	assert_int_equal(json_string_length(result), LONG);
 	assert_int_equal(ctl_call(path, "long", args, -1, WAIT_MS, &result, &e), -EMSGSIZE);
 }
 
@@ -296,7 +298,7 @@ static void who_goes_away_midway_costs_nothing(void **state)
 	struct sn_error e;
 
 	(void)state;
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 20; i++) {
 		int sock = dial();
 		bool asks = i % 2;
 
@@ -315,10 +317,10 @@ static void a_slow_client_is_cut(void **state)
 	char c;
 
 	(void)state;
-	/* this one asks for 1 MiB and never takes it; its server end must not wait for ever */
+	/* this one asks for much and never takes it; its server end must not wait for ever */
 	assert_true(send(reader, request, sizeof(request) - 1, 0) > 0);
 	assert_int_equal(read_until_end(quiet, &c, 1), 0);
-	assert_in_range(sn_now_ms() - begun, 300, 3000);
+	assert_in_range(sn_now_ms() - begun, 1200, 6000);
 	close(quiet);
 	close(reader);
 }

@@ -30,7 +30,7 @@ static char path[64], request_path[64], out_path[64];
 /* --- the daemon -------------------------------------------------------------- */
 
 /* Reads one request, stores it (and whether a descriptor came) for the test, answers. */
-static void answer_one(int listener, const char *reply)
+static int answer_one(int listener, const char *reply)
 {
 	uint8_t buf[4096];
 	struct pollfd p = { .fd = listener, .events = POLLIN };
@@ -48,15 +48,15 @@ static void answer_one(int listener, const char *reply)
 	int fd;
 
 	if (poll(&p, 1, WAIT_MS) != 1 || (fd = accept(listener, NULL, NULL)) < 0)
-		_exit(1);
+		return 1;
 	n = recvmsg(fd, &msg, 0);
 	if (n < CTL_HEADER_SIZE)
-		_exit(2);
+		return 2;
 	note = xasprintf("%s%.*s", CMSG_FIRSTHDR(&msg) ? "fd " : "", (int)n - CTL_HEADER_SIZE,
 			 (char *)buf + CTL_HEADER_SIZE);
 	file_write_atomic(request_path, note, strlen(note), 0600);
 	frame = ctl_frame_new(v, &len);
-	_exit(write(fd, frame, len) == (ssize_t)len ? 0 : 3);
+	return write(fd, frame, len) == (ssize_t)len ? 0 : 3;
 }
 
 static pid_t daemon_start(const char *reply)
@@ -72,7 +72,7 @@ static pid_t daemon_start(const char *reply)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		answer_one(fd, reply);
+		_exit(answer_one(fd, reply));
 	close(fd);
 	return pid;
 }
