@@ -6,15 +6,14 @@
  */
 #include "net/link.h"
 #include "net/net.h"
+#include "net/thread.h"
 
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 #include <linux/xfrm.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/xfrmi.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 
 SN_DEFINE_CLEANUP(struct rtnl_link *, rtnl_link_put);
@@ -74,17 +73,8 @@ static void *try_thread(void *arg)
 
 bool net_has_kernel_esp(struct net *net)
 {
-	sigset_t all, old;
-	pthread_t thread;
 	bool has = false;
-	int r;
 
 	(void)net;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, NULL, try_thread, &has);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r == 0)
-		pthread_join(thread, NULL);
-	return has;
+	return thread_run(try_thread, &has) == 0 && has;
 }

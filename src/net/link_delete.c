@@ -6,10 +6,15 @@
 #include "net/link_delete.h"
 
 #include "base/array.h"
+#include "net/thread.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+/* --- many links, by the worker --------------------------------------------------- */
 
 struct failure {
 	int index;
@@ -205,13 +210,112 @@ int link_deleter_take_failure(struct link_deleter *d, int index, struct sn_error
 	return 0;
 }
 
-int link_delete_now(struct netlink *nl, int index, struct sn_error *e)
+/* --- one link, seen off -------------------------------------------------------- */
+
+/* Of the thread that waits in the kernel; `end` gets the result, if anybody still reads. */
+struct farewell {
+	int index;
+	int end;
+};
+
+static void *delete_thread(void *arg)
 {
+	_cleanup_(netlink_freep) struct netlink *nl = NULL;
+	_cleanup_free_ struct farewell *f = arg;
+	_cleanup_close_ int end = f->end;
 	union netlink_request req;
 	struct ifinfomsg *ifi = netlink_begin(&req, RTM_DELLINK, 0, sizeof(*ifi));
+	struct sn_error e = { 0 };
+
+	ifi->ifi_index = f->index;
+	if (netlink_new(NETLINK_ROUTE, &nl, &e) == 0 && netlink_order(nl, &req.h, &e) == 0)
+		e.code = 0;
+	send(end, &e, sizeof(e), MSG_NOSIGNAL);
+	return NULL;
+}
+
+/* The thread and the other end of its socket. 0 or a negative errno with e. */
+static int begin_farewell(int index, int *ret_end, struct sn_error *e)
+{
+	struct farewell *f = xcalloc(1, sizeof(*f));
+	int pair[2];
 	int r;
 
-	ifi->ifi_index = index;
-	r = netlink_order(nl, &req.h, e);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		free(f);
+		return sn_error_set(e, -errno, "socket pair: %s", sn_strerror(-errno));
+	}
+	*f = (struct farewell){ .index = index, .end = pair[1] };
+	r = thread_leave(delete_thread, f);
+	if (r < 0) {
+		close(pair[0]);
+		close(pair[1]);
+		free(f);
+		return sn_error_set(e, r, "thread: %s", sn_strerror(r));
+	}
+	*ret_end = pair[0];
+	return 0;
+}
+
+/* A port is also said to leave its bridge, in the same group: that is not yet it. */
+static bool is_gone(struct mnl_socket *events, int index)
+{
+	char buffer[16384] __attribute__((aligned(8)));
+	ssize_t n = mnl_socket_recvfrom(events, buffer, sizeof(buffer));
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)buffer;
+	int left = (int)n;
+
+	for (; n > 0 && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+
+		if (nlh->nlmsg_type == RTM_DELLINK &&
+		    mnl_nlmsg_get_payload_len(nlh) >= sizeof(*ifi) &&
+		    ifi->ifi_family == AF_UNSPEC && ifi->ifi_index == index)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whichever comes first: the kernel's word that the link is gone, or the end
+ * of the thread. Events may be lost (ENOBUFS); the end is not.
+ */
+static int wait_gone(struct mnl_socket *events, int end, int index, struct sn_error *e)
+{
+	struct pollfd fds[2] = { { .fd = mnl_socket_get_fd(events), .events = POLLIN },
+				 { .fd = end, .events = POLLIN } };
+	int64_t limit = sn_now_ms() + NETLINK_TIMEOUT_MS;
+
+	for (;;) {
+		int64_t left = limit - sn_now_ms();
+		int n = left > 0 ? poll(fds, 2, (int)left) : 0;
+
+		if (n == 0)
+			return sn_error_set(e, -ETIMEDOUT, "the kernel did not delete it in %d ms",
+					    NETLINK_TIMEOUT_MS);
+		if (n > 0 && fds[1].revents)
+			break;
+		if (n > 0 && fds[0].revents && is_gone(events, index))
+			return 0;
+	}
+	if (recv(end, e, sizeof(*e), 0) != sizeof(*e))
+		return sn_error_set(e, -EIO, "the deleting thread said nothing");
+	return e->code;
+}
+
+int link_vanish(int index, struct sn_error *e)
+{
+	struct mnl_socket *events = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	_cleanup_close_ int end = -1;
+	int r = 0;
+
+	if (!events || mnl_socket_bind(events, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0)
+		r = sn_error_set(e, -errno, "netlink events: %s", sn_strerror(-errno));
+	if (r == 0)
+		r = begin_farewell(index, &end, e);
+	if (r == 0)
+		r = wait_gone(events, end, index, e);
+	if (events)
+		mnl_socket_close(events);
 	return r == -ENODEV ? 0 : r;
 }

@@ -15,8 +15,12 @@
 #include "loop/loop.h"
 #include "net/netlink.h"
 
-/* As many go in one request: bounds how long the kernel's lock is held against the loop. */
-#define LINK_DELETE_AT_ONCE 32
+/*
+ * As many go in one request. The kernel holds its lock meanwhile, and the loop
+ * waits for it at its next question: measured with pairs of veths, 8 hold it
+ * for 5 to 7 ms (100 links in 0.3 s), 32 for up to 20 ms (0.1 s).
+ */
+#define LINK_DELETE_AT_ONCE 8
 
 struct link_deleter;
 
@@ -31,5 +35,9 @@ bool link_deleter_has(const struct link_deleter *d, int index);
 /* Why the last try failed, told once: a negative errno with e, or 0. */
 int link_deleter_take_failure(struct link_deleter *d, int index, struct sn_error *e);
 
-/* Deletes one link now and waits for it. 0, also when there is none, or a negative errno with e. */
-int link_delete_now(struct netlink *nl, int index, struct sn_error *e);
+/*
+ * Deletes one link and returns when its name is free, with its veth peer's:
+ * within a millisecond or two, long before the kernel has taken it apart. 0,
+ * also when there is none, or a negative errno with e.
+ */
+int link_vanish(int index, struct sn_error *e);

@@ -14,6 +14,7 @@
 #include "net/link.h"
 #include "net/link_delete.h"
 #include "net/route.h"
+#include "net/thread.h"
 
 #include <errno.h>
 #include <linux/magic.h>
@@ -21,9 +22,7 @@
 #include <linux/nsfs.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/veth.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -107,20 +106,11 @@ static void *visit_thread(void *arg)
 /* Runs v->act there and waits for it: a few netlink round trips. */
 static int visit(struct visit *v, int (*act)(struct netlink *nl, struct visit *v))
 {
-	sigset_t all, old;
-	pthread_t thread;
 	int r;
 
 	v->act = act;
-	/* signals are the loop's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, NULL, visit_thread, v);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r != 0)
-		return sn_error_set(v->e, -r, "thread: %s", sn_strerror(-r));
-	pthread_join(thread, NULL);
-	return v->result;
+	r = thread_run(visit_thread, v);
+	return r < 0 ? sn_error_set(v->e, r, "thread: %s", sn_strerror(r)) : v->result;
 }
 
 /* --- the pair -------------------------------------------------------------------- */
@@ -151,7 +141,7 @@ static bool is_inner_end(const struct link_info *found, const struct attachment 
  * What is there of the attachment: 0 all of the pair, 1 nothing (half of it,
  * whose other end was moved away, is removed), or a negative errno with e.
  */
-static int find_pair(struct netlink *nl, struct visit *v, const char *alias)
+static int find_pair(struct netlink *nl, struct visit *v)
 {
 	struct link_info host;
 	int host_r = link_get(nl, v->a->veth, &host, v->e);
@@ -159,7 +149,7 @@ static int find_pair(struct netlink *nl, struct visit *v, const char *alias)
 
 	if (host_r < 0 && host_r != -ENODEV)
 		return host_r;
-	if (host_r == 0 && (!host.ours || (host.o.alias[0] && !streq(host.o.alias, alias))))
+	if (host_r == 0 && !host.ours)
 		return link_refuse_foreign(&host, v->e);
 	inner_r = visit(v, look);
 	if (inner_r < 0 && inner_r != -ENODEV)
@@ -169,7 +159,7 @@ static int find_pair(struct netlink *nl, struct visit *v, const char *alias)
 	if (inner_r == 0)
 		return sn_error_set(v->e, -EEXIST, "the namespace has an interface %s already",
 				    v->a->ifname);
-	return host_r == 0 && link_delete_now(nl, host.index, v->e) < 0 ? v->e->code : 1;
+	return host_r == 0 && link_vanish(host.index, v->e) < 0 ? v->e->code : 1;
 }
 
 static int set_host_end(struct netlink *nl, const struct attachment *a, const char *alias,
@@ -196,7 +186,7 @@ int netns_detach(const struct attachment *a, struct sn_error *e)
 		return r == -ENODEV ? 0 : r;
 	if (!host.ours)
 		return link_refuse_foreign(&host, e);
-	return link_delete_now(nl, host.index, e);
+	return link_vanish(host.index, e);
 }
 
 int netns_attach(int fd, const struct attachment *a, const char *alias, const char *bridge, int mtu,
@@ -216,7 +206,7 @@ int netns_attach(int fd, const struct attachment *a, const char *alias, const ch
 		return r;
 	if (link_get(nl, bridge, &master, e) < 0)
 		return sn_error_wrap(e, "bridge %s", bridge);
-	r = find_pair(nl, &v, alias);
+	r = find_pair(nl, &v);
 	if (r < 0)
 		return r;
 	made = r == 1;
@@ -237,5 +227,6 @@ bool netns_attached(const struct attachment *a)
 	struct link_info host;
 	struct sn_error e;
 
-	return netlink_new(NETLINK_ROUTE, &nl, &e) == 0 && link_get(nl, a->veth, &host, &e) == 0;
+	return netlink_new(NETLINK_ROUTE, &nl, &e) == 0 && link_get(nl, a->veth, &host, &e) == 0 &&
+	       host.ours;
 }
