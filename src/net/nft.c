@@ -3,30 +3,47 @@
  * One context for the life of the daemon: making one parses the databases
  * of names in /etc. Each command reads the kernel's state anew (libnftables
  * checks the ruleset's generation), so what others changed is seen.
+ *
+ * Which tables there are is asked by libmnl: `list tables` of libnftables
+ * 1.0.6 reads every rule of everybody first (5,000 rules: 140 ms, and 25 ms
+ * more for the next command, which frees them). Listing or writing one table
+ * by name reads that table alone (0.5 ms, whatever else there is).
  */
 #include "net/nft.h"
 
 #include "base/strbuf.h"
+#include "net/netlink.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 
 struct nft {
+	struct netlink *nl;
 	struct nft_ctx *ctx;
+};
+
+static const char *const families[] = {
+	[NFPROTO_INET] = "inet",     [NFPROTO_IPV4] = "ip",       [NFPROTO_ARP] = "arp",
+	[NFPROTO_NETDEV] = "netdev", [NFPROTO_BRIDGE] = "bridge", [NFPROTO_IPV6] = "ip6",
 };
 
 int nft_new(struct nft **ret, struct sn_error *e)
 {
-	struct nft *nft = xcalloc(1, sizeof(*nft));
+	_cleanup_(nft_freep) struct nft *nft = xcalloc(1, sizeof(*nft));
+	int r = netlink_new(NETLINK_NETFILTER, &nft->nl, e);
 
+	if (r < 0)
+		return r;
 	nft->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!nft->ctx || nft_ctx_buffer_output(nft->ctx) || nft_ctx_buffer_error(nft->ctx)) {
-		nft_free(nft);
+	if (!nft->ctx || nft_ctx_buffer_output(nft->ctx) || nft_ctx_buffer_error(nft->ctx))
 		return sn_error_set(e, -ENOMEM, "libnftables cannot be started");
-	}
 	nft_ctx_output_set_flags(nft->ctx, NFT_CTX_OUTPUT_STATELESS);
-	*ret = nft;
+	*ret = sn_steal(nft);
 	return 0;
 }
 
@@ -36,6 +53,7 @@ void nft_free(struct nft *nft)
 		return;
 	if (nft->ctx)
 		nft_ctx_free(nft->ctx);
+	netlink_free(nft->nl);
 	free(nft);
 }
 
@@ -57,20 +75,26 @@ static int run(struct nft *nft, const char *command, struct sn_error *e)
 	return sn_error_set(e, r, "nftables: %.*s", (int)strcspn(words, "\n"), words);
 }
 
-/* "table inet sennit" as `list tables` prints it. */
-static bool parse_table_line(const char *line, size_t len, struct object_nft *ret)
+static int on_table(const struct nlmsghdr *nlh, void *user)
 {
-	char copy[64];
-	char name[sizeof(ret->name)];
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *a[NFTA_TABLE_NAME + 1];
+	struct object_set *set = user;
+	struct object_nft *o;
+	char name[sizeof(o->name)];
 
-	if (len >= sizeof(copy))
-		return false;
-	memcpy(copy, line, len);
-	copy[len] = '\0';
-	if (sscanf(copy, "table %7s %31s", ret->family, name) != 2 || !streq(name, NFT_TABLE_NAME))
-		return false;
-	snprintf(ret->name, sizeof(ret->name), "%s", name);
-	return true;
+	if (nlh->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE) ||
+	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*nfg) ||
+	    nfg->nfgen_family >= SN_ARRAY_SIZE(families) || !families[nfg->nfgen_family])
+		return 0;
+	netlink_attrs(nlh, sizeof(*nfg), NFTA_TABLE_NAME, a);
+	netlink_attr_string(a[NFTA_TABLE_NAME], name, sizeof(name));
+	if (!streq(name, NFT_TABLE_NAME))
+		return 0;
+	o = &object_set_add(set, OBJECT_NFT)->nft;
+	snprintf(o->family, sizeof(o->family), "%s", families[nfg->nfgen_family]);
+	snprintf(o->name, sizeof(o->name), "%s", name);
+	return 0;
 }
 
 static int list_table(struct nft *nft, struct object_nft *table, struct sn_error *e)
@@ -87,23 +111,15 @@ static int list_table(struct nft *nft, struct object_nft *table, struct sn_error
 
 int nft_observe(struct nft *nft, struct object_set *ret, struct sn_error *e)
 {
-	_cleanup_free_ char *list = NULL;
-	int r = run(nft, "list tables", e);
+	size_t first = ret->o.n;
+	union netlink_request req;
+	int r;
 
-	if (r < 0)
-		return r;
-	/* the buffer is overwritten by the next command */
-	list = xstrdup(nft_ctx_get_output_buffer(nft->ctx));
-	for (const char *line = list; *line && r == 0; line += strspn(line, "\n")) {
-		size_t len = strcspn(line, "\n");
-		struct object_nft table = { 0 };
-
-		if (parse_table_line(line, len, &table)) {
-			object_set_add(ret, OBJECT_NFT)->nft = table;
-			r = list_table(nft, &ret->o.v[ret->o.n - 1].nft, e);
-		}
-		line += len;
-	}
+	netlink_begin(&req, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_DUMP,
+		      sizeof(struct nfgenmsg));
+	r = netlink_ask(nft->nl, &req.h, on_table, ret, e);
+	for (size_t i = first; r == 0 && i < ret->o.n; i++)
+		r = list_table(nft, &ret->o.v[i].nft, e);
 	return r;
 }
 

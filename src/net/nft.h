@@ -14,11 +14,13 @@
 
 struct nft;
 
-/* Works for ever in the network namespace the calling thread is in now. 0 or -ENOMEM with e. */
+/* Works for ever in the network namespace the calling thread is in now. 0 or a negative errno with
+ * e. */
 int nft_new(struct nft **ret, struct sn_error *e);
 void nft_free(struct nft *nft);
+SN_DEFINE_CLEANUP(struct nft *, nft_free);
 
-/* 0 or a negative errno with e. */
+/* 0, NETLINK_INTERRUPTED, or a negative errno with e. */
 int nft_observe(struct nft *nft, struct object_set *ret, struct sn_error *e);
 /*
  * As net_apply(). A table is written in one transaction with the removal of

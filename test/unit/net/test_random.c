@@ -142,8 +142,8 @@ static void random_sets_are_reached_from_each_other(void **state)
 	sh("nft list table inet foreign >/dev/null && ip link show snx0 >/dev/null");
 }
 
-/* The time of one observation of an average guard, which every pass pays. */
-static void table_of_average_size_is_listed_fast(void **state)
+/* The time of one observation of an average guard beside a container engine's 3,000 rules. */
+static void table_is_listed_fast_whatever_others_have(void **state)
 {
 	struct fixture *f = fixture_get(state);
 	_cleanup_object_set_ struct object_set wanted = { 0 };
@@ -159,6 +159,10 @@ static void table_of_average_size_is_listed_fast(void **state)
 	strbuf_adds(&body, "\t}\n");
 	want_table(&wanted, "inet", strbuf_str(&body));
 	fixture_converge(f, &wanted);
+	sh("{ echo 'table ip big { chain c {'; for i in $(seq 1 3000); do "
+	   "echo ip saddr 10.1.$((i / 250)).$((i %% 250)) tcp dport $i drop; done; echo '}'; echo "
+	   "'}'; } | "
+	   "nft -f -");
 	assert_int_equal(nft_new(&nft, &e), 0);
 	for (int i = 0; i < 20; i++) {
 		_cleanup_object_set_ struct object_set observed = { 0 };
@@ -178,7 +182,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(random_sets_are_reached_from_each_other),
-		T(table_of_average_size_is_listed_fast),
+		T(table_is_listed_fast_whatever_others_have),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
