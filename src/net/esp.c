@@ -28,10 +28,10 @@ SN_DEFINE_CLEANUP(struct rtnl_link *, rtnl_link_put);
 static bool try_state(void)
 {
 	_cleanup_(netlink_freep) struct netlink *nl = NULL;
-	struct {
-		struct xfrm_algo_aead algo;
-		char key[TRY_KEY_SIZE];
-	} aead = { .algo = { .alg_key_len = 8 * TRY_KEY_SIZE, .alg_icv_len = TRY_ICV_BITS } };
+	union {
+		struct xfrm_algo_aead algo; /* the key stands after it */
+		char space[sizeof(struct xfrm_algo_aead) + TRY_KEY_SIZE];
+	} aead = { .space = { 0 } };
 	union netlink_request req;
 	struct xfrm_usersa_info *sa =
 		netlink_begin(&req, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, sizeof(*sa));
@@ -45,8 +45,10 @@ static bool try_state(void)
 	sa->id.proto = IPPROTO_ESP;
 	sa->lft.soft_byte_limit = sa->lft.hard_byte_limit = XFRM_INF;
 	sa->lft.soft_packet_limit = sa->lft.hard_packet_limit = XFRM_INF;
+	aead.algo.alg_key_len = 8 * TRY_KEY_SIZE;
+	aead.algo.alg_icv_len = TRY_ICV_BITS;
 	snprintf(aead.algo.alg_name, sizeof(aead.algo.alg_name), "rfc4106(gcm(aes))");
-	mnl_attr_put(&req.h, XFRMA_ALG_AEAD, sizeof(struct xfrm_algo_aead) + TRY_KEY_SIZE, &aead);
+	mnl_attr_put(&req.h, XFRMA_ALG_AEAD, sizeof(aead.space), aead.space);
 	return netlink_new(NETLINK_XFRM, &nl, &e) == 0 && netlink_order(nl, &req.h, &e) == 0;
 }
 
