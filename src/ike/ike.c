@@ -169,7 +169,7 @@ static const struct ike_sa *sas_of(const struct ike *ike, const char *peer, size
 	for (end = low; end < ike->sas.n && streq(ike->sas.v[end].peer, peer);)
 		end++;
 	*ret_n = end - low;
-	return ike->sas.v + low;
+	return low < end ? &ike->sas.v[low] : NULL;
 }
 
 /* --- commands ------------------------------------------------------------------ */

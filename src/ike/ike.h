@@ -83,7 +83,10 @@ void ike_set_secrets(struct ike *ike, const struct secrets *secrets);
  * socket was lost.
  */
 void ike_start(struct ike *ike);
-/* Ends charon in order; done(user) when it is gone. For `sennit down` and cleanup. */
+/*
+ * Ends charon in order, also one that was not adopted yet (ike_start() is not
+ * needed before); done(user) when it is gone. For `sennit down` and cleanup.
+ */
 void ike_shutdown(struct ike *ike, void (*done)(void *user), void *user);
 bool ike_is_online(const struct ike *ike);
 /* Since when offline (sn_now_ms), 0 when online. */

@@ -184,6 +184,19 @@ void session_start(struct session *s)
 	attempt(s);
 }
 
+/* For who ends a charon without having started it: adopts the one that answers, if it is ours. */
+static void find_running(struct session *s)
+{
+	const struct vici_handlers nobody = { 0 };
+	const char *const no_events[] = { NULL };
+	struct sn_error e;
+
+	if (vici_open(s->loop, s->socket, no_events, &nobody, &s->vici, &e) < 0)
+		return;
+	(void)charon_adopt(s->charon, vici_peer_pid(s->vici), &e);
+	hang_up(s);
+}
+
 void session_shutdown(struct session *s)
 {
 	if (s->stopping)
@@ -191,6 +204,8 @@ void session_shutdown(struct session *s)
 	s->stopping = true;
 	loop_timer_cancel(s->timer);
 	hang_up(s);
+	if (charon_pid(s->charon) == 0)
+		find_running(s);
 	if (charon_pid(s->charon) > 0)
 		charon_stop(s->charon);
 	else

@@ -196,8 +196,6 @@ static void new_ike(struct lab_child *h)
 		fprintf(stderr, "%s\n", e.text);
 		_exit(1);
 	}
-	reconcile(h);
-	ike_start(h->ike);
 }
 
 static void load_secrets(struct lab_child *h, const char *names)
@@ -356,7 +354,7 @@ static void set_want(struct lab_child *h, const char *list)
 /* Commands that change something and answer at once. */
 static bool change(struct lab_child *h, const char *verb, const char *args)
 {
-	if (streq(verb, "new"))
+	if (streq(verb, "new") || streq(verb, "new-idle"))
 		new_ike(h);
 	else if (streq(verb, "free"))
 		ike_free(sn_steal(h->ike));
@@ -376,8 +374,10 @@ static bool change(struct lab_child *h, const char *verb, const char *args)
 		kill(ike_charon_pid(h->ike), atoi(args));
 	else
 		return false;
-	if (!streq(verb, "new") && !streq(verb, "free") && !streq(verb, "signal"))
+	if (!streq(verb, "free") && !streq(verb, "signal") && !streq(verb, "new-idle"))
 		reconcile(h);
+	if (streq(verb, "new"))
+		ike_start(h->ike);
 	reply(h, "ok");
 	return true;
 }
@@ -567,15 +567,19 @@ static void end_children(int signo)
 			kill(atoi(word), signo);
 }
 
-void lab_fini(struct lab *lab)
+bool lab_fini(struct lab *lab)
 {
+	bool clean = true;
+
 	for (int n = 1; n <= lab->n; n++) {
 		int status;
 
 		close(lab->host[n].fd);
 		sn_require(waitpid(lab->host[n].pid, &status, 0) == lab->host[n].pid);
-		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-			fprintf(stderr, "host h%d: status %#x\n", n, (unsigned)status);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			continue;
+		fprintf(stderr, "host h%d: status %#x\n", n, (unsigned)status);
+		clean = false;
 	}
 	end_children(SIGCONT);
 	end_children(SIGKILL);
@@ -586,6 +590,7 @@ void lab_fini(struct lab *lab)
 
 		sn_require(system(command) == 0);
 	}
+	return clean;
 }
 
 static void send_text(struct lab_host *h, const char *text)

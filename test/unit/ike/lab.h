@@ -39,11 +39,13 @@ struct lab_view {
 
 /* False: namespaces cannot be made here. */
 bool lab_init(struct lab *lab, int hosts);
-void lab_fini(struct lab *lab);
+/* False when a host's process did not end well (a sanitizer spoke). */
+bool lab_fini(struct lab *lab);
 
 /*
  * Commands, each with one reply:
  *	new			makes a struct ike and starts it
+ *	new-idle		makes one without starting it
  *	free			frees it; charon goes on
  *	want 2 3 …		connections and keys for these hosts, tunnels to them
  *	extra			one more prefix of this host's own, 10.42.<100+n>.0/24
