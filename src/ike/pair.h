@@ -33,7 +33,7 @@
 #define PAIR_FORCE_MS 3000  /* an SA asked to go is forced after this */
 #define PAIR_HANG_MS 30000  /* a CONNECTING one is given up */
 #define PAIR_KICK_MS 1000   /* a CONNECTING one older than this does not stop a kick */
-#define PAIR_STABLE_MS 5000 /* a tunnel that lives so long clears the back-off */
+#define PAIR_STABLE_MS 2000 /* a tunnel that lives so long clears the back-off */
 #define PAIR_OTHER_TRIES 2  /* of the other end for the child, before it ends the IKE_SA */
 #define PAIR_MAX_STEPS 16   /* at one look; what is left comes at the next */
 
