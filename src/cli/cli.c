@@ -17,7 +17,7 @@
 
 /* --- complaints --------------------------------------------------------------- */
 
-static void complain(const char *fmt, va_list ap)
+static void SN_PRINTF(1, 0) complain(const char *fmt, va_list ap)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	_cleanup_free_ char *text = NULL;

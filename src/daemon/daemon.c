@@ -452,7 +452,6 @@ int daemon_new(struct config *config, struct daemon **ret, struct sn_error *e)
 	d->started_wall_ms = sn_wall_ms();
 	d->sigterm = loop_signal_new(d->loop, SIGTERM, on_signal, d);
 	d->sigint = loop_signal_new(d->loop, SIGINT, on_signal, d);
-	signal(SIGPIPE, SIG_IGN);
 	r = load_secrets(d, e);
 	if (r == 0)
 		r = make_folders(d, e);

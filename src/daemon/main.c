@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 
 #define DEFAULT_CONFIG "/etc/sennit/sennit.json"
@@ -111,6 +112,7 @@ int main(int argc, char **argv)
 		return r - 1;
 	log_init("sennitd");
 	secret_protect_process();
+	signal(SIGPIPE, SIG_IGN); /* a peer that hangs up is an error of a write, no end of us */
 	r = load_config(&options, &config, &e);
 	if (r == 0) {
 		log_set_level(config->log_level);
