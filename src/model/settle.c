@@ -27,8 +27,7 @@ struct by_id {
 	const char *id;
 	size_t host;
 	bool holder; /* has an address that the id had before */
-	struct sn_addr addr;
-	const char *name;
+	const struct snapshot *s;
 };
 
 struct settle {
@@ -173,6 +172,28 @@ static int check_host(struct settle *st, size_t i, struct sn_error *e)
 
 /* --- one host an id ------------------------------------------------------ */
 
+/* Any total order of what they say, so that their order in the source does not count. */
+static int cmp_content(const struct host *a, const struct host *b)
+{
+	int c = sn_cmp_num(a->underlay.n, b->underlay.n);
+
+	for (size_t i = 0; c == 0 && i < a->underlay.n; i++)
+		c = sn_addr_cmp(&a->underlay.v[i], &b->underlay.v[i]);
+	if (c == 0)
+		c = sn_cmp_num(a->state, b->state);
+	if (c == 0)
+		c = sn_cmp_num(b->created_ms, a->created_ms);
+	if (c == 0)
+		c = strcmp(a->name, b->name);
+	if (c == 0)
+		c = sn_addr_cmp(&a->overlay_ip, &b->overlay_ip);
+	if (c == 0)
+		c = sn_cmp_num(a->prefixes.n, b->prefixes.n);
+	for (size_t i = 0; c == 0 && i < a->prefixes.n; i++)
+		c = sn_prefix_cmp(&a->prefixes.v[i], &b->prefixes.v[i]);
+	return c;
+}
+
 /* By id; of one id the one that keeps it first. */
 static int cmp_by_id(const void *pa, const void *pb)
 {
@@ -182,9 +203,7 @@ static int cmp_by_id(const void *pa, const void *pb)
 	if (c == 0)
 		c = sn_cmp_num(b->holder, a->holder);
 	if (c == 0)
-		c = sn_addr_cmp(&a->addr, &b->addr);
-	if (c == 0)
-		c = strcmp(a->name, b->name);
+		c = cmp_content(&a->s->hosts.v[a->host], &b->s->hosts.v[b->host]);
 	return c ? c : sn_cmp_num(a->host, b->host);
 }
 
@@ -201,6 +220,17 @@ static bool is_holder(const struct settle *st, const struct host *h)
 	return false;
 }
 
+static void refuse_second(struct settle *st, size_t first, size_t second)
+{
+	const struct host *h = &st->s->hosts.v[first];
+	_cleanup_free_ char *place = draft_host_place(st->d, second, st->d->words->id, false, 0);
+
+	snapshot_add_problem(st->s, place, "%s is the id of /hosts/%zu (%s) already", h->id,
+			     st->d->hosts.v[first].index,
+			     h->underlay.n ? SN_ADDR_STR(&h->underlay.v[0]) : "gone");
+	st->d->hosts.v[second].out = true;
+}
+
 static void settle_ids(struct settle *st)
 {
 	for (size_t i = 0; i < st->s->hosts.n; i++) {
@@ -213,23 +243,16 @@ static void settle_ids(struct settle *st)
 		b->id = h->id;
 		b->host = i;
 		b->holder = is_holder(st, h);
-		b->addr = h->underlay.n ? h->underlay.v[0] : (struct sn_addr){ 0 };
-		b->name = h->name;
+		b->s = st->s;
 	}
 	array_sort(&st->ids, cmp_by_id);
 	for (size_t i = 1; i < st->ids.n;) {
-		const struct by_id *first = &st->ids.v[i - 1], *b = &st->ids.v[i];
-		_cleanup_free_ char *place = NULL;
-
-		if (!streq(first->id, b->id)) {
+		if (streq(st->ids.v[i - 1].id, st->ids.v[i].id)) {
+			refuse_second(st, st->ids.v[i - 1].host, st->ids.v[i].host);
+			array_remove(&st->ids, i);
+		} else {
 			i++;
-			continue;
 		}
-		place = draft_host_place(st->d, b->host, st->d->words->id, false, 0);
-		snapshot_add_problem(st->s, place, "%s is the id of /hosts/%zu (%s) already", b->id,
-				     st->d->hosts.v[first->host].index, SN_ADDR_STR(&first->addr));
-		st->d->hosts.v[b->host].out = true;
-		array_remove(&st->ids, i);
 	}
 }
 

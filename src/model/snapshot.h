@@ -100,14 +100,24 @@ void snapshot_add_problem(struct snapshot *s, const char *place, const char *fmt
  * Sorts, settles double addresses (below), computes overlay_ip where it is
  * unset, checks every rule above and the bounds of design §5.10; entries that
  * break one are left out and noted as problems. before is the last good
- * snapshot or NULL: of two claims to one id, address or prefix its holder
- * keeps it, and a wrong entry's last good form stays.
+ * snapshot or NULL (one of another mesh counts as NULL): of two claims to one
+ * id, address or prefix its holder keeps it, and a wrong entry's last good
+ * form stays. Without a holder subnets go before single addresses, then self,
+ * then the smaller id.
  *
  * Of two hosts with one underlay address the active one wins, then the newer
  * (created_ms, then the one that `before` does not have, then the greater
- * id); self always wins. The loser becomes HOST_GONE.
+ * id); self always wins. The loser becomes HOST_GONE and has no prefixes.
  *
- * 0, or -EINVAL with e: no host, no self, overlay out of bounds.
+ * An underlay address inside the overlay: the overlay is refused, and all
+ * with it, when it is our own address or one that the host had before this
+ * overlay came; else the host is, alone.
+ *
+ * Equal for every order of hosts and prefixes, but for the problems' places;
+ * done again with its own result as before it changes nothing.
+ *
+ * 0, or -EINVAL with e: no host, no self, overlay out of bounds. s stays the
+ * caller's, and is then of no further use.
  */
 int snapshot_finish(struct snapshot *s, const struct snapshot *before, struct sn_error *e);
 
