@@ -19,26 +19,27 @@ struct config_listener {
 };
 
 struct config {
-	char *metadata_url;		/* metadata.url, "http://169.254.169.250/2016-07-29" or file:///… */
-	int metadata_poll_s;		/* metadata.poll_s: maxWait of the long poll, 1..120, 30 */
-	char host_id[SN_ID_SIZE];	/* host.id; "" = what the metadata say of self */
-	char *network;			/* network: name or uuid of the Rancher network; NULL = the only one */
-	char mesh_id[SN_ID_SIZE];	/* mesh.id; "" = from the metadata */
-	char *secret_file;		/* secret_file, /etc/sennit/secret */
+	char *metadata_url;  /* metadata.url, "http://169.254.169.250/2016-07-29" or file:///… */
+	int metadata_poll_s; /* metadata.poll_s: maxWait of the long poll, 1..120, 30 */
+	char host_id[SN_ID_SIZE]; /* host.id; "" = what the metadata say of self */
+	char *network; /* network: name or uuid of the Rancher network; NULL = the only one */
+	char mesh_id[SN_ID_SIZE];        /* mesh.id; "" = from the metadata */
+	char *secret_file;               /* secret_file, /etc/sennit/secret */
 	enum dataplane_choice dataplane; /* dataplane: auto, xfrm, libipsec */
-	bool encap;			/* ike.encap: UDP encapsulation on 4500, true */
-	struct sn_addr underlay_address; /* ike.local_address; unset = the snapshot's first of self */
-	int ike_rekey_s;		/* ike.rekey_s, 14400 */
-	int child_rekey_s;		/* ike.child_rekey_s, 3600 */
-	char *charon;			/* ike.charon, /usr/sbin/charon-systemd */
-	char bridge[16];		/* bridge.name, "snbr0": must begin with "sn" */
-	int mtu;			/* mtu; 0 = by data plane */
-	bool masquerade;		/* masquerade, true */
+	bool encap;                      /* ike.encap: UDP encapsulation on 4500, true */
+	struct sn_addr
+		underlay_address; /* ike.local_address; unset = the snapshot's first of self */
+	int ike_rekey_s;          /* ike.rekey_s, 14400 */
+	int child_rekey_s;        /* ike.child_rekey_s, 3600 */
+	char *charon;             /* ike.charon, /usr/sbin/charon-systemd */
+	char bridge[16];          /* bridge.name, "snbr0": must begin with "sn" */
+	int mtu;                  /* mtu; 0 = by data plane */
+	bool masquerade;          /* masquerade, true */
 	ARRAY(struct config_listener) http; /* http.listen, ["127.0.0.1:8111"] */
-	int ready_min_up;		/* ready.min_up, 0 */
-	char *run_dir;			/* run_dir, /run/sennit */
-	char *state_dir;		/* state_dir, /var/lib/sennit */
-	enum log_level log_level;	/* log.level, info */
+	int ready_min_up;                   /* ready.min_up, 0 */
+	char *run_dir;                      /* run_dir, /run/sennit */
+	char *state_dir;                    /* state_dir, /var/lib/sennit */
+	enum log_level log_level;           /* log.level, info */
 };
 
 /* All defaults. */
@@ -48,12 +49,12 @@ SN_DEFINE_CLEANUP(struct config *, config_free);
 
 /*
  * text is the file's content (name is for messages), NULL when there is no
- * file: then all is default but for the variables; environ the process'
+ * file: then all is default but for the variables; env the process'
  * variables ("SENNIT_METADATA_URL=…", NULL-terminated; others are ignored,
  * unknown SENNIT_ ones are errors). Pure. 0, or -EINVAL with e:
  * "FILE: /http/listen/0: …" or "SENNIT_MTU: …".
  */
-int config_parse(const char *name, const char *text, size_t len, char *const *environ,
+int config_parse(const char *name, const char *text, size_t len, char *const *env,
 		 struct config **ret, struct sn_error *e);
 
 /*

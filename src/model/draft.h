@@ -96,7 +96,7 @@ const struct host *snapshot_find_living(const struct snapshot *s, const char *id
 /* NULL, or why no host can be reached there: "a loopback address". */
 const char *underlay_unusable(const struct sn_addr *a);
 
-/* At most max bytes of it, whole characters. */
+/* At most max bytes of it, without what is no UTF-8: a text cut inside a character is no JSON. */
 char *text_cut(const char *s, size_t max);
 /* A copy of the URL without "user:password@". */
 char *url_without_user(const char *url);

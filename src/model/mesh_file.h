@@ -30,16 +30,16 @@ struct mesh_container {
 /* A host or container that was left out, so that its last good form can stay. */
 struct mesh_refused {
 	char id[SN_ID_SIZE]; /* of the host; "" when it could not be read */
-	size_t index;	     /* of the host, in the file's array */
+	size_t index;        /* of the host, in the file's array */
 };
 
 struct mesh_file {
 	char mesh_id[SN_ID_SIZE];
 	char *name;
 	struct sn_prefix overlay;
-	char revision[17];	  /* a hash of the text, in hex */
+	char revision[17];        /* a hash of the text, in hex */
 	ARRAY(struct host) hosts; /* in the file's order, forms checked, claims not settled */
-	ARRAY(size_t) indexes;	  /* beside hosts: where they stand in the file's array */
+	ARRAY(size_t) indexes;    /* beside hosts: where they stand in the file's array */
 	ARRAY(struct mesh_container) containers;
 	ARRAY(struct problem) problems; /* hosts and containers left out */
 	ARRAY(struct mesh_refused) refused_hosts, refused_containers;

@@ -27,6 +27,7 @@ struct by_id {
 	const char *id;
 	size_t host;
 	bool holder; /* has an address that the id had before */
+	bool wrong;  /* some of what it says was refused */
 	const struct snapshot *s;
 };
 
@@ -42,14 +43,21 @@ static int cmp_host(const void *a, const void *b)
 	return strcmp(((const struct host *)a)->id, ((const struct host *)b)->id);
 }
 
-const struct host *snapshot_find_living(const struct snapshot *s, const char *id)
+/* In a finished snapshot or NULL, living or gone. */
+static const struct host *find_sorted(const struct snapshot *s, const char *id)
 {
 	struct host key = { 0 };
-	const struct host *h = NULL;
 
 	snprintf(key.id, sizeof(key.id), "%s", id);
-	if (s && s->hosts.n)
-		h = bsearch(&key, s->hosts.v, s->hosts.n, sizeof(key), cmp_host);
+	if (!s || s->hosts.n == 0)
+		return NULL;
+	return bsearch(&key, s->hosts.v, s->hosts.n, sizeof(key), cmp_host);
+}
+
+const struct host *snapshot_find_living(const struct snapshot *s, const char *id)
+{
+	const struct host *h = find_sorted(s, id);
+
 	return h && h->state != HOST_GONE ? h : NULL;
 }
 
@@ -203,13 +211,16 @@ static int cmp_by_id(const void *pa, const void *pb)
 	if (c == 0)
 		c = sn_cmp_num(b->holder, a->holder);
 	if (c == 0)
+		c = sn_cmp_num(a->wrong, b->wrong);
+	if (c == 0)
 		c = cmp_content(&a->s->hosts.v[a->host], &b->s->hosts.v[b->host]);
 	return c ? c : sn_cmp_num(a->host, b->host);
 }
 
 static bool is_holder(const struct settle *st, const struct host *h)
 {
-	const struct host *old = snapshot_find_living(st->before, h->id);
+	/* gone or not: the loser of an address must not change with the next reading */
+	const struct host *old = find_sorted(st->before, h->id);
 
 	if (!old)
 		return false;
@@ -243,6 +254,7 @@ static void settle_ids(struct settle *st)
 		b->id = h->id;
 		b->host = i;
 		b->holder = is_holder(st, h);
+		b->wrong = st->d->hosts.v[i].subnets_stay;
 		b->s = st->s;
 	}
 	array_sort(&st->ids, cmp_by_id);
@@ -400,9 +412,11 @@ static struct address_owner *find_owner(struct address_owner *v, size_t n, const
 
 static int newness(const struct settle *st, const char *id)
 {
-	if (snapshot_find_living(st->before, id))
-		return 1;
-	return st->before && snapshot_find(st->before, id) ? 0 : 2;
+	const struct host *old = find_sorted(st->before, id);
+
+	if (!old)
+		return 2;
+	return old->state != HOST_GONE;
 }
 
 /* The host becomes gone if one of its addresses is taken, else it takes them. */

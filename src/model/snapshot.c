@@ -84,27 +84,37 @@ void problem_fini(struct problem *p)
 	memset(p, 0, sizeof(*p));
 }
 
-/* Takes half a character off the end of a text that was cut; JSON wants whole ones. */
-static void mend_end(char *s)
+/* Bytes of the UTF-8 character at s, 0 when there is none (RFC 3629). */
+static size_t utf8_length(const char *s)
 {
-	size_t n = strlen(s), tail = 0;
+	const unsigned char *u = (const unsigned char *)s;
+	size_t n = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
 
-	while (tail < n && tail < 4 && (s[n - 1 - tail] & 0xc0) == 0x80)
-		tail++;
-	if (tail == n || !(s[n - 1 - tail] & 0x80))
-		return;
-	unsigned char lead = (unsigned char)s[n - 1 - tail];
-	size_t want = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-
-	if (tail < want)
-		s[n - 1 - tail] = '\0';
+	if (u[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	/* too long a form, a surrogate, or beyond U+10FFFF */
+	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
+	    (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
+		return 0;
+	return n;
 }
 
 char *text_cut(const char *s, size_t max)
 {
-	char *cut = xstrndup(s, max);
+	char *cut = xstrndup(s, max), *end = cut;
 
-	mend_end(cut);
+	for (const char *p = cut; *p;) {
+		size_t n = utf8_length(p);
+
+		memmove(end, p, n);
+		end += n;
+		p += n ? n : 1;
+	}
+	*end = '\0';
 	return cut;
 }
 
@@ -113,7 +123,8 @@ void problem_from_error(struct problem *p, const char *place, const struct sn_er
 	size_t n = strlen(place);
 	const char *colon = sn_startswith(e->text, place) ? strstr(e->text + n, ": ") : NULL;
 
-	p->place = colon ? xstrndup(e->text, (size_t)(colon - e->text)) : xstrdup(place);
+	p->place = text_cut(colon ? e->text : place,
+			    colon ? (size_t)(colon - e->text) : strlen(place));
 	p->text = text_cut(colon ? colon + 2 : e->text, sizeof(e->text));
 }
 

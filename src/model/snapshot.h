@@ -47,13 +47,13 @@ int host_state_from_string(const char *name, enum host_state *ret);
 
 struct host {
 	char id[SN_ID_SIZE];
-	char *name;			/* for people, raw text; never NULL */
+	char *name; /* for people, raw text; never NULL */
 	enum host_state state;
-	char replaced_by[SN_ID_SIZE];	/* when gone */
-	int64_t created_ms;		/* wall clock if the source knows it, else 0 */
+	char replaced_by[SN_ID_SIZE];   /* when gone */
+	int64_t created_ms;             /* wall clock if the source knows it, else 0 */
 	ARRAY(struct sn_addr) underlay; /* at least one; the first is used */
 	ARRAY(struct sn_prefix) prefixes;
-	struct sn_addr overlay_ip;	/* design §1 "host overlay address"; unset when there is none */
+	struct sn_addr overlay_ip; /* design §1 "host overlay address"; unset when there is none */
 };
 
 /* An entry of the source that was refused, alone. */
@@ -74,7 +74,7 @@ struct snapshot {
 	struct sn_prefix overlay;
 	char self_id[SN_ID_SIZE];
 	char *revision; /* opaque; equal means nothing changed */
-	char *source;	/* where it came from, for people: an URL without user or password */
+	char *source;   /* where it came from, for people: an URL without user or password */
 	ARRAY(struct host) hosts;
 	ARRAY(struct problem) problems;
 };
@@ -113,8 +113,10 @@ void snapshot_add_problem(struct snapshot *s, const char *place, const char *fmt
  * with it, when it is our own address or one that the host had before this
  * overlay came; else the host is, alone.
  *
- * Equal for every order of hosts and prefixes, but for the problems' places;
- * done again with its own result as before it changes nothing.
+ * Equal for every order of hosts and prefixes, but for the problems' places.
+ * Done again with its own result as before it changes nothing; only a refusal
+ * that went with the claim it was for (A's because of B's, B's because of what
+ * A had) takes one reading more to settle.
  *
  * 0, or -EINVAL with e: no host, no self, overlay out of bounds. s stays the
  * caller's, and is then of no further use.

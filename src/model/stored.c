@@ -199,6 +199,8 @@ static int read_problems(const json_t *v, struct snapshot *s, struct sn_error *e
 		    json_read_string(item, &at, "place", JSON_REQUIRED, &place, e) < 0 ||
 		    json_read_string(item, &at, "text", JSON_REQUIRED, &text, e) < 0)
 			return e->code;
+		if (place[0] != '/' || !text[0])
+			return json_fail(&at, e, "not a problem");
 		snapshot_add_problem(s, place, "%s", text);
 	}
 	return 0;

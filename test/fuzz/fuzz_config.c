@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_free_ char *text = xstrndup((const char *)data, size);
 	_cleanup_free_ char *rest = NULL;
 	_cleanup_(config_freep) struct config *c = NULL;
-	char *environ[MAX_VARIABLES + 1] = { NULL };
+	char *env[MAX_VARIABLES + 1] = { NULL };
 	size_t len = strlen(text), n = 0;
 	struct sn_error e = { 0 };
 	struct sn_addr a;
@@ -23,9 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(rest, data + len + 1, size - len - 1);
 		for (char *p = rest; p < rest + (size - len - 1) && n < MAX_VARIABLES;
 		     p += strlen(p) + 1)
-			environ[n++] = p;
+			env[n++] = p;
 	}
-	if (config_parse("FILE", text, len, environ, &c, &e) < 0) {
+	if (config_parse("FILE", text, len, env, &c, &e) < 0) {
 		sn_require(!c && e.code < 0);
 		sn_require(sn_startswith(e.text, "FILE: ") || sn_startswith(e.text, "SENNIT_"));
 		return 0;

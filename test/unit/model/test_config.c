@@ -5,7 +5,7 @@
 
 static char *const no_environ[] = { NULL };
 
-static int parse_with(const char *text, char *const *environ, struct config **ret,
+static int parse_with(const char *text, char *const *env, struct config **ret,
 		      struct sn_error *e)
 {
 	_cleanup_free_ char *copy = xstrdup(text);
@@ -14,15 +14,15 @@ static int parse_with(const char *text, char *const *environ, struct config **re
 		if (*p == '\'')
 			*p = '"';
 	}
-	return config_parse("FILE", copy, strlen(copy), environ, ret, e);
+	return config_parse("FILE", copy, strlen(copy), env, ret, e);
 }
 
-static struct config *good(const char *text, char *const *environ)
+static struct config *good(const char *text, char *const *env)
 {
 	struct config *c = NULL;
 	struct sn_error e;
 
-	if (parse_with(text, environ, &c, &e) < 0)
+	if (parse_with(text, env, &c, &e) < 0)
 		fail_msg("%s", e.text);
 	return c;
 }
