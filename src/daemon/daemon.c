@@ -256,10 +256,56 @@ static void use_snapshot(struct daemon *d, struct snapshot *s)
 	reconcile_request(d->reconcile, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
 }
 
+/* The store waits for the disk, so it works in the worker, on a copy. */
+struct store_job {
+	char *state_dir;
+	struct snapshot *snapshot;
+	int result;
+	struct sn_error error;
+};
+
+static void store_run(void *job)
+{
+	struct store_job *j = job;
+
+	j->result = store_save(j->state_dir, j->snapshot, &j->error);
+}
+
+static void store_done(void *job, bool finished)
+{
+	struct store_job *j = job;
+
+	if (finished && j->result < 0)
+		log_warning("the snapshot could not be stored, a restart without the metadata "
+			    "service would use an older one: %s",
+			    j->error.text);
+	free(j->state_dir);
+	snapshot_free(j->snapshot);
+	free(j);
+}
+
+static void store_snapshot(struct daemon *d, const struct snapshot *s)
+{
+	_cleanup_json_ json_t *form = snapshot_to_json(s);
+	struct snapshot *copy = NULL;
+	struct store_job *job;
+	struct sn_error e;
+
+	/* what could not be read again at the next start is not worth storing */
+	if (snapshot_from_json(form, &copy, &e) < 0) {
+		log_error("the snapshot cannot be stored, a restart would use an older one: %s",
+			  e.text);
+		return;
+	}
+	job = xcalloc(1, sizeof(*job));
+	job->state_dir = xstrdup(d->config->state_dir);
+	job->snapshot = copy;
+	loop_worker_submit(d->worker, job, store_run, store_done);
+}
+
 static void on_snapshot(struct snapshot *s, void *user)
 {
 	struct daemon *d = user;
-	struct sn_error e = { 0 };
 
 	if (!same_identity(d, s)) {
 		snapshot_free(s);
@@ -267,10 +313,7 @@ static void on_snapshot(struct snapshot *s, void *user)
 	}
 	d->from_store = false;
 	use_snapshot(d, s);
-	if (store_save(d->config->state_dir, s, &e) < 0)
-		log_warning("the snapshot could not be stored, a restart without the metadata "
-			    "service would use an older one: %s",
-			    e.text);
+	store_snapshot(d, s);
 }
 
 static void on_metadata_failed(const char *text, void *user)
@@ -462,6 +505,7 @@ int daemon_new(struct config *config, struct daemon **ret, struct sn_error *e)
 		r = open_kernel(d, e);
 	if (r < 0)
 		return r;
+	d->worker = loop_worker_new(d->loop);
 	peers_init(d);
 	load_stored_snapshot(d);
 	r = open_metadata(d, e);
@@ -483,6 +527,7 @@ void daemon_free(struct daemon *d)
 	http_server_free(d->http);
 	ctl_server_free(d->ctl);
 	metadata_free(d->metadata);
+	loop_worker_free(d->worker);
 	reconcile_free(d->reconcile);
 	ike_free(d->ike);
 	peers_fini(d);

@@ -27,6 +27,7 @@
 struct daemon {
 	struct config *config;
 	struct loop *loop;
+	struct loop_worker *worker; /* for what waits for the disk */
 	struct loop_signal *sigterm, *sigint;
 	struct secrets *secrets;
 	ARRAY(struct intent_secret) secret_ids;
