@@ -57,10 +57,14 @@ static int sync_folder_of(const char *path)
 
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode)
 {
-	_cleanup_free_ char *tmp = xasprintf("%s.XXXXXX", path);
-	_cleanup_close_ int fd = mkostemp(tmp, O_CLOEXEC);
+	_cleanup_free_ char *tmp = xasprintf("%s.new", path);
+	_cleanup_close_ int fd = -1;
 	int r;
 
+	/* one name, so that what a kill leaves behind is gone with the next write */
+	if (unlink(tmp) < 0 && errno != ENOENT)
+		return -errno;
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	r = fchmod(fd, mode) < 0 ? -errno : write_all(fd, data, len);

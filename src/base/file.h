@@ -16,8 +16,8 @@
  */
 int file_read(const char *path, size_t limit, char **ret, size_t *ret_len);
 /*
- * Temporary file beside it, fsync, rename, fsync of the folder. Mode as
- * given; folders are not made. 0 or a negative errno, then the old file is
+ * Temporary file beside it (path.new), fsync, rename, fsync of the folder.
+ * Mode as given; folders are not made; one writer at a time. 0 or a negative errno, then the old file is
  * untouched.
  */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);
