@@ -208,7 +208,7 @@ static void sealing_twice_changes_nothing(void **state)
 
 static void what_charon_does_not_tell_is_no_difference(void **state)
 {
-	_cleanup_free_ char *text = NULL, *same = NULL;
+	_cleanup_free_ char *text = NULL;
 	struct object wanted = a_conn(), found = { .kind = OBJECT_IKE_CONN };
 
 	(void)state;
