@@ -91,8 +91,8 @@ static void libipsec_takes_single_addresses_inside_the_hosts_subnet(void **state
 
 	(void)state;
 	mesh_init(&m, 2, NULL);
-	mesh_add_prefix(&m, 2, "10.42.2.7/32");
 	mesh_finish(&m);
+	mesh_add_prefix(&m, 2, "10.42.2.7/32");
 	expect_want(&dataplane_libipsec, &m, &w);
 	assert_int_equal(find_conn(&w, "sennit-h2")->remote_ts.n, 1);
 }
