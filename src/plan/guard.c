@@ -217,7 +217,9 @@ static void add_containers(const struct intent *intent, struct strbuf *b)
 /*
  * IPv4 and ARP with the veth's own addresses pass; so does the probe for a
  * double address (RFC 5227), which has no sender address yet. Everything else
- * ends here: IPv6, VLAN tags, other types.
+ * ends here: IPv6, VLAN tags, other types. The first rule looks like what the
+ * next ones imply, but nft asks `meta protocol` there, which the kernel
+ * answers for what is behind a VLAN tag.
  */
 static void bridge_table(const struct intent *intent, struct strbuf *b)
 {
@@ -226,6 +228,7 @@ static void bridge_table(const struct intent *intent, struct strbuf *b)
 	chain_begin(b, "prerouting", "filter", "prerouting", "dstnat");
 	strbuf_addf(b, "\t\tiifname \"%s*\" goto container\n", WIRE_VETH_PREFIX);
 	strbuf_adds(b, CHAIN_END "\n\tchain container {\n");
+	strbuf_adds(b, "\t\tether type != { ip, arp } drop\n");
 	strbuf_adds(b, "\t\tiifname . ether saddr . ip saddr @containers accept\n");
 	strbuf_adds(b, "\t\tiifname . ether saddr . arp saddr ip @containers "
 		       "iifname . arp saddr ether . arp saddr ip @containers accept\n");
