@@ -10,7 +10,6 @@
 
 #include "base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -22,20 +21,12 @@ static char *store_path(const char *state_dir)
 	return xasprintf("%s/%s", state_dir, STORE_NAME);
 }
 
-/* Those of file_write_atomic(): the name, a dot and six characters. */
-static void remove_leftovers(const char *state_dir)
+/* That of file_write_atomic(). */
+static void remove_leftover(const char *path)
 {
-	DIR *dir = opendir(state_dir);
-	struct dirent *entry;
+	_cleanup_free_ char *half = xasprintf("%s.new", path);
 
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
-		if (sn_startswith(entry->d_name, STORE_NAME ".") &&
-		    strlen(entry->d_name) == strlen(STORE_NAME) + 7)
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	}
-	closedir(dir);
+	unlink(half);
 }
 
 static int parse(const char *text, size_t len, struct snapshot **ret, struct sn_error *e)
@@ -66,7 +57,7 @@ int store_load(const char *state_dir, struct snapshot **ret, struct sn_error *e)
 	size_t len;
 	int r;
 
-	remove_leftovers(state_dir);
+	remove_leftover(path);
 	r = file_read(path, STORE_LIMIT, &text, &len);
 	if (r < 0 && r != -EFBIG)
 		return sn_error_set(e, r, "%s: %s", path, sn_strerror(r));
