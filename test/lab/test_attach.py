@@ -5,6 +5,7 @@ import subprocess
 
 from sennitlab import Lab
 from sennitlab.container import Container
+from sennitlab.host import environment
 from sennitlab.kernel import own_links
 from sennitlab.wan import OUTSIDE
 
@@ -67,7 +68,8 @@ def attach_and_kill(lab: Lab, container: Container) -> None:
     asking = subprocess.Popen(
         host.ns.argv(str(lab.programs.sennit), "--config", str(host.config), "attach",
                      "--netns", str(container.ns.path)),
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment())
     # the moment differs from trial to trial by itself: what is there decides
     lab.wait(lambda: asking.poll() is not None or len(own_veths(lab, host.id)) > attach_and_kill.at,
              10, "the work has begun")

@@ -22,7 +22,8 @@ PORT_IKE, PORT_NATT, PORT_VXLAN, PORT_MARKER, PORT_HTTP = 500, 4500, 4789, 9, 80
 MAX_DEPTH = 8
 
 # What the underlay of a healthy mesh carries; anything else deserves a look.
-EXPECTED = frozenset({"ike", "esp-in-udp", "nat-keepalive", "esp", "http", "arp", "icmp6", "marker"})
+EXPECTED = frozenset({"ike", "esp-in-udp", "nat-keepalive", "esp", "http", "arp", "icmp6", "igmp",
+                      "marker"})
 
 _u16 = struct.Struct("!H").unpack_from
 

@@ -19,8 +19,8 @@ from .wait import wait_for
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
 
 
-def _environment() -> dict[str, str]:
-    """Little, and nothing that a daemon could trip over."""
+def environment() -> dict[str, str]:
+    """For Sennit's programs: little, and no SENNIT_BUILD, which is no setting of theirs."""
     kept = {name: value for name, value in os.environ.items()
             if name.endswith("SAN_OPTIONS")}
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C", **kept}
@@ -80,7 +80,7 @@ class Host:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.ns.argv(*argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=_environment(), start_new_session=True, cwd="/")
+                env=environment(), start_new_session=True, cwd="/")
 
     def wait_gone(self, limit: float = 10) -> int:
         """The exit status: negative for a signal."""
@@ -150,7 +150,7 @@ class Host:
     def cli(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`sennit --config … ARGS` on this host."""
         return run(*self.ns.argv(str(self._programs.sennit), "--config", str(self.config), *args),
-                   check=check)
+                   check=check, env=environment())
 
     def ask(self, verb: str, **args: Any) -> Any:
         return ctl.call(self.run_dir / "control.sock", verb, **args)

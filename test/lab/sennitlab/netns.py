@@ -18,10 +18,11 @@ class CommandFailed(RuntimeError):
 
 
 def run(*argv: str, text: str | None = None, check: bool = True,
-        limit: float = 60) -> subprocess.CompletedProcess[str]:
+        limit: float = 60,
+        env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end, output kept."""
     done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=limit,
-                          errors="replace",
+                          errors="replace", env=env,
                           stdin=subprocess.DEVNULL if text is None else None)
     if check and done.returncode != 0:
         raise CommandFailed(f"{' '.join(argv)}: status {done.returncode}\n"
