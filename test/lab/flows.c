@@ -175,23 +175,15 @@ static void on_packet(struct flows *f)
 }
 
 /* The targets take turns, so that the packets are spread over the second. */
-static void start_timer(struct flows *f)
+static void set_timer(struct flows *f, bool on)
 {
-	uint64_t ns = f->n_targets ? 1000000000ull / (f->rate * f->n_targets) : 0;
+	uint64_t ns = on && f->n_targets ? 1000000000ull / (f->rate * f->n_targets) : 0;
 	struct timespec each = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
 	struct itimerspec spec = { .it_interval = each, .it_value = each };
 
-	f->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (f->timer < 0 || timerfd_settime(f->timer, 0, &spec, NULL) < 0)
+	if (timerfd_settime(f->timer, 0, &spec, NULL) < 0)
 		error(1, errno, "timer");
-}
-
-static void stop_timer(struct flows *f)
-{
-	struct itimerspec never = { 0 };
-
-	timerfd_settime(f->timer, 0, &never, NULL);
-	fprintf(f->log, "# stopped\n");
+	fprintf(f->log, on ? "# started\n" : "# stopped\n");
 }
 
 /* False when it is time to end. */
@@ -200,9 +192,12 @@ static bool on_signal(struct flows *f)
 	struct signalfd_siginfo si;
 
 	while (read(f->signals, &si, sizeof(si)) == sizeof(si)) {
-		if (si.ssi_signo != SIGUSR1)
+		if (si.ssi_signo == SIGUSR1)
+			set_timer(f, false);
+		else if (si.ssi_signo == SIGUSR2)
+			set_timer(f, true);
+		else
 			return false;
-		stop_timer(f);
 	}
 	return true;
 }
@@ -215,7 +210,7 @@ static void run(struct flows *f)
 		{ .fd = f->signals, .events = POLLIN },
 	};
 
-	fprintf(f->log, "# started\n");
+	fprintf(f->log, "# ready\n");
 	for (;;) {
 		fflush(f->log);
 		if (poll(fds, 3, -1) < 0)
@@ -237,6 +232,7 @@ static void open_signals(struct flows *f)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -327,7 +323,9 @@ int main(int argc, char **argv)
 	enter(netns);
 	open_signals(&f);
 	open_socket(&f);
-	start_timer(&f);
+	f.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (f.timer < 0)
+		error(1, errno, "timer");
 	run(&f);
 	return fclose(f.log) == 0 ? 0 : 1;
 }

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import end_and_judge
 from sennitlab import Lab, programs
-from sennitlab.kernel import differences, own_tables, snapshot
+from sennitlab.kernel import bridge_of, differences, own_tables, snapshot
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_life(lab: Lab) -> None:
     # cleanup: says what it would do, refuses with containers, then leaves nothing
     stands = snapshot(h1.ns)
     said = h1.cli("cleanup", "--dry-run", check=False).stdout
-    for word in ("sennit0", "table", "10.42.0.0/16"):
+    for word in (bridge_of(h1), "table", "10.42.0.0/16"):
         assert word in said, said
     assert not differences(stands, snapshot(h1.ns)), "--dry-run changed something"
     refused = h1.cli("cleanup", check=False)

@@ -89,5 +89,6 @@ def test_a_charon_that_lost_its_memory_gets_one_tunnel(lab: Lab) -> None:
     begin = time.monotonic()
     os.kill(before, signal.SIGKILL)
     lab.wait(lambda: lab["h2"].charon_pid() not in (None, before), 10, "a new charon")
-    lab.wait_all_up(15)
+    # nobody can tell the other end but dead peer detection
+    lab.wait(lambda: same_tunnel(lab["h1"], lab["h2"]) and lab.everybody_up(), 30, "a new tunnel")
     assert_one_tunnel_after(lab, begin)

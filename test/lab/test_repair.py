@@ -9,7 +9,7 @@ import pytest
 
 from sennitlab import Lab
 from sennitlab.host import Host
-from sennitlab.kernel import own_addresses, own_links, own_routes, own_tables
+from sennitlab.kernel import bridge_of, own_addresses, own_links, own_routes, own_tables
 from sennitlab.sas import same_tunnel, sas_of
 
 KERNEL_BOUND = 1.0
@@ -68,10 +68,6 @@ def test_a_rule_that_somebody_put_into_our_table(lab: Lab, host: Host) -> None:
     family, name = next(key for key in own_tables(host) if key[0] == "inet")
     comes_back(lab, lambda: own_tables(host),
                lambda: host.ns.nft(f"add chain {family} {name} hole\n"), KERNEL_BOUND, "our table")
-
-
-def bridge_of(host: Host) -> str:
-    return next(name for name in own_links(host) if not name.startswith("snv"))
 
 
 def test_the_bridge(lab: Lab, host: Host) -> None:
@@ -142,9 +138,9 @@ def test_charon(lab: Lab, host: Host) -> None:
 
 
 def test_what_belongs_to_others_stays(lab: Lab, host: Host) -> None:
-    host.ns.ip("link add name snother type dummy", "link set dev snother up",
+    host.ns.ip("link add name snother type bridge", "link set dev snother up",
                "route add 203.0.113.0/24 dev snother proto static")
-    host.ns.nft("table inet other { chain c { type filter hook input priority 5; } }\n")
+    host.ns.nft("table inet other { chain c { type filter hook input priority 5; }; }\n")
     with host.vici() as vici:
         vici.request("load-conn", {"foreign": {
             "version": 2, "local_addrs": ["192.0.2.11"], "remote_addrs": ["192.0.2.99"],

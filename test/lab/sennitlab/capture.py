@@ -52,7 +52,9 @@ class Capture:
         self.sync()
 
     def sync(self) -> None:
-        """Returns when all that was sent before is in the file."""
+        """Returns when all that was sent before is in the file; after stop() it is."""
+        if self._process.poll() is not None:
+            return
         nonce = uuid.uuid4().bytes
         tail = bytearray()
         with self._ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, \

@@ -116,8 +116,9 @@ class Flows:
             self._processes.append(subprocess.Popen(
                 [str(programs.flows), f"--netns={c.ns.path}", f"--log={self._logs[c.name]}",
                  *options, *targets], stdin=subprocess.DEVNULL))
-        wait_for(lambda: all("# started" in log.read_text() for log in self._logs.values()), 10,
-                 "every sennit-flows runs")
+        wait_for(lambda: all("# ready" in log.read_text() for log in self._logs.values()), 10,
+                 "every sennit-flows listens")
+        self._signal(signal.SIGUSR2)
 
     def __enter__(self) -> "Flows":
         return self

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Frames to inject: built by hand, to the byte, right checksums."""
+"""Frames to inject: built by hand, to the byte, right checksums.
+
+Without padding: a bridge trims it, and the frame could not be known again."""
 
 import struct
 from ipaddress import IPv4Address
@@ -18,7 +20,7 @@ def checksum(data: bytes) -> int:
 
 
 def ethernet(target: bytes, source: bytes, kind: int, payload: bytes) -> bytes:
-    return target + source + struct.pack("!H", kind) + payload.ljust(46, b"\0")
+    return target + source + struct.pack("!H", kind) + payload
 
 
 def vlan(frame: bytes, tag: int, kind: int = 0x8100) -> bytes:

@@ -71,6 +71,10 @@ def own_links(host: Host) -> dict[str, dict[str, Any]]:
             if str(link.get("ifalias", "")).startswith("sennit:")}
 
 
+def bridge_of(host: Host) -> str:
+    return next(name for name in own_links(host) if not name.startswith("snv"))
+
+
 def own_addresses(host: Host) -> list[tuple[str, str, int]]:
     links = own_links(host)
     return sorted((a["ifname"], i["local"], i["prefixlen"])
