@@ -30,7 +30,7 @@ def test_nothing_but_charon_is_executed(lab: Lab) -> None:
     lab.c("c2").detach()
     lab.c("c2").attach()
     h1.cli("down")
-    lab.wait(lambda: h1.charon_pid() is None, 15, "charon ended")
+    lab.wait(lambda: not h1.sas(), 15, "no tunnel is left")
     executed = {os.path.basename(name)
                 for host in lab.hosts.values() for trace in host.traces
                 for name in EXECUTED.findall(trace.read_text(errors="replace"))}
