@@ -177,6 +177,8 @@ const struct dataplane dataplane_libipsec = {
 			  "plugins {\n"
 			  "	kernel-netlink {\n"
 			  "		fwmark = 0x7777\n"
+			  /* charon writes it to /proc: the kernel's own default leaves no trace */
+			  "		xfrm_acq_expires = 30\n"
 			  "	}\n"
 			  "}\n",
 	.want = want,

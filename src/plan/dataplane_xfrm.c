@@ -156,7 +156,13 @@ const struct dataplane dataplane_xfrm = {
 	.default_mtu = DEFAULT_MTU,
 	.charon_plugins = "load = random nonce aesni chapoly openssl kdf kernel-netlink "
 			  "socket-default vici\n"
-			  "install_routes = no\n",
+			  "install_routes = no\n"
+			  "plugins {\n"
+			  "	kernel-netlink {\n"
+			  /* charon writes it to /proc: the kernel's own default leaves no trace */
+			  "		xfrm_acq_expires = 30\n"
+			  "	}\n"
+			  "}\n",
 	.want = want,
 	.want_guard = want_guard,
 };
