@@ -7,7 +7,7 @@ import pytest
 
 from conftest import end_and_judge
 from sennitlab import Lab, programs
-from sennitlab.kernel import bridge_of, differences, own_tables, snapshot
+from sennitlab.kernel import bridge_of, differences, own_routes, own_tables, snapshot
 
 
 @pytest.fixture
@@ -51,16 +51,18 @@ def test_a_life(lab: Lab) -> None:
     for word in (bridge_of(h1), "table", "10.42.0.0/16"):
         assert word in said, said
     assert not differences(stands, snapshot(h1.ns)), "--dry-run changed something"
+    assert h1.cli("cleanup", check=False).returncode != 0, "a running daemon would put it back"
+    h1.stop()
     refused = h1.cli("cleanup", check=False)
-    assert refused.returncode != 0 and "attach" in (refused.stdout + refused.stderr)
+    assert refused.returncode != 0 and "attach" in refused.stderr, refused
     assert c1.addresses()
-    c1.detach()
-    h1.cli("cleanup")
-    lab.wait(lambda: h1.pid is None and h1.charon_pid() is None, 15, "both ended")
+    h1.cli("cleanup", "--force")
+    assert not c1.addresses()
+    lab.wait(lambda: h1.charon_pid() is None, 15, "charon ended")
     left = differences(before, snapshot(h1.ns))
     assert not left, "\n".join(left)
-    assert "sennit" not in h1.cli("cleanup", "--dry-run", check=False).stdout.lower().replace(
-        str(lab.folder).lower(), ""), "a second cleanup has nothing to do"
+    again = h1.cli("cleanup", "--dry-run").stdout
+    assert "table" not in again and "link" not in again, "a second cleanup has nothing to do"
 
 
 def test_cleanup_by_force_and_without_a_daemon(lab: Lab) -> None:
@@ -76,12 +78,16 @@ def test_cleanup_by_force_and_without_a_daemon(lab: Lab) -> None:
 
 
 def test_guard_first(lab: Lab) -> None:
-    """A host that knows its mesh has the guard before a tunnel can be: at start without network."""
-    lab.start()
+    """A host that knows its mesh has the guard before a tunnel can be, as after a boot: the
+    kernel is empty, the network is not there, only the store is."""
+    lab.start(attach=False)
     h1 = lab["h1"]
-    h1.cli("cleanup", "--force")
-    lab.wait(lambda: h1.pid is None, 15, "it ended")
-    assert not own_tables(h1)
+    h1.end()
+    for family, name in own_tables(h1):
+        h1.ns.nft(f"delete table {family} {name}\n")
+    h1.ns.ip(f"link del dev {bridge_of(h1)}", *(f"route del {route}" for route in own_routes(h1)
+                                                if route.startswith("unreachable")))
+    assert not own_tables(h1) and not own_routes(h1)
     lab.wan.cut("h1")
     h1.start()
     lab.wait(lambda: own_tables(h1), 5, "the guard, from the stored snapshot")

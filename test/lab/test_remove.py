@@ -80,7 +80,7 @@ def test_a_host_that_comes_again_under_a_new_id_is_up(lab: Lab) -> None:
     shutil.rmtree(host.state_dir)
     lab.hosts["h3b"] = lab.hosts.pop("h3")
     host.id = "h3b"
-    lab.configure(host, host={"id": "h3b"})
+    lab.configure(host, {"host": {"id": "h3b"}})
     lab.mesh.add("h3b", host.address, host.prefix)
     begin = time.monotonic()
     host.start()

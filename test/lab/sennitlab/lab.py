@@ -110,11 +110,11 @@ class Lab:
         self.mesh.add(host_id, address, host.prefix, write=False)
         return host
 
-    def configure(self, host: Host, **settings: Any) -> None:
+    def configure(self, host: Host, settings: dict[str, Any] | None = None) -> None:
         """Writes the host's configuration anew, with these settings over the lab's."""
         assert self.metadata is not None
         host.configure({"metadata": {"url": self.metadata.url}, "dataplane": "libipsec",
-                        "secret_file": str(self.secret_file), **self._settings, **settings})
+                        "secret_file": str(self.secret_file), **self._settings, **(settings or {})})
 
     def add_container(self, host: Host) -> Container:
         name = f"c{len(self.containers) + 1}"

@@ -62,7 +62,9 @@ class Wan:
         self.ns.ip(f"link add name {port} type veth peer name eth0 address {mac_of(address)} "
                    f"netns {ns.name}",
                    f"link set dev {port} master {BRIDGE}", f"link set dev {port} up")
-        ns.ip(f"addr add {address}/24 dev eth0", "link set eth0 up",
+        # no IPv6 address by itself: it would come late and change what is compared
+        ns.ip("link set dev eth0 addrgenmode none", f"addr add {address}/24 dev eth0",
+              "link set dev eth0 up",
               f"route add default via {GATEWAY}")
         self._ports[name] = address
 
