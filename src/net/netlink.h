@@ -30,7 +30,7 @@ SN_DEFINE_CLEANUP(struct netlink *, netlink_free);
 /* A request being built: netlink_begin(), then mnl_attr_put_*(&req.h, …). */
 union netlink_request {
 	struct nlmsghdr h;
-	char space[NETLINK_REQUEST_SIZE];
+	char space[NETLINK_REQUEST_SIZE] __attribute__((aligned(8))); /* XFRM has 64-bit fields */
 };
 /* Starts a request with a zeroed header of its family; returns that header. */
 void *netlink_begin(union netlink_request *req, uint16_t type, uint16_t flags, size_t header_size);
