@@ -2,8 +2,8 @@
 /*
  * The kernel's side of objects: observe, apply, watch. One per process, in
  * the network namespace the process runs in. Knows kinds of objects, never
- * data planes. libnl for links and addresses, libmnl for routes and events,
- * libnftables for tables, procfs for sysctls.
+ * data planes. libnl encodes links and addresses, libmnl carries them and
+ * does routes and events, libnftables tables, procfs sysctls.
  *
  * One pair of files per kind does the work: net/link.h, net/address.h,
  * net/route.h, net/nft.h, net/sysctl.h; this is their facade.
@@ -23,6 +23,7 @@ struct net;
  * old value, our value.
  */
 int net_new(struct loop *loop, const char *state_dir, struct net **ret, struct sn_error *e);
+/* Waits for deletions of links that are on their way. */
 void net_free(struct net *net);
 SN_DEFINE_CLEANUP(struct net *, net_free);
 
@@ -33,7 +34,8 @@ SN_DEFINE_CLEANUP(struct net *, net_free);
  * family), recorded sysctls, and the sysctls named in `also` (those wanted now).
  * *ret_known has the bits of the kinds whose dump was complete and whole;
  * an interrupted dump (NLM_F_DUMP_INTR) is read again, at most 5 times.
- * Links on their way out (the worker has them) are not shown.
+ * Links on their way out (the worker has them) are not shown. A recorded sysctl
+ * whose interface is gone has the value "". *ret is written, not added to.
  */
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
 		 unsigned *ret_known);
@@ -47,15 +49,19 @@ enum net_outcome {
  * One step. NET_DONE, NET_NOT_READY, or a negative errno with e (the kernel's
  * own words by extended ack where it gives them). An add that finds the object
  * there and a delete that finds it gone are done. Deletes of links go to the
- * worker: set down, freed of their master, deleted there.
+ * worker: set down, freed of their master, deleted there; NET_DONE says that
+ * it is asked for, and why it failed is told when the step comes again. A link
+ * that others have by that name is -EEXIST, and so is a route.
  */
 int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e);
 
 /*
  * Calls fn soon after something that could be an object (ours or not yet) has
  * changed, with the bits of the kinds; a lost event (ENOBUFS) counts as a
- * change of all. The caller observes to learn what. Also tells when a device
- * came or went that is no object: `device` is then its name, else NULL.
+ * change of all. One turn's events are one
+ * call; fn must not free net. Of sysctls the kernel tells forwarding and rp_filter
+ * only, others need a pass now and then. The caller observes to learn what. Also tells when a
+ * device came or went that is no object: `device` is then its name, else NULL.
  */
 typedef void (*net_changed_fn)(unsigned kinds, const char *device, void *user);
 int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e);
