@@ -58,10 +58,11 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 /*
  * Calls fn soon after something that could be an object (ours or not yet) has
  * changed, with the bits of the kinds; a lost event (ENOBUFS) counts as a
- * change of all. One turn's events are one
- * call; fn must not free net. Of sysctls the kernel tells forwarding and rp_filter
- * only, others need a pass now and then. The caller observes to learn what. Also tells when a
- * device came or went that is no object: `device` is then its name, else NULL.
+ * change of all. The caller observes to learn what. Also tells when a device
+ * came, went, or went up or down that is no object: `device` is then its name,
+ * else NULL. One turn's events are one call, and one for each such device; fn
+ * must not free net. Of sysctls the kernel tells forwarding and rp_filter only:
+ * the others need a pass now and then.
  */
 typedef void (*net_changed_fn)(unsigned kinds, const char *device, void *user);
 int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e);
