@@ -103,7 +103,7 @@ void render_attachments(const json_t *attachments, const struct face *f, struct 
 	for (size_t i = 0; i < n; i++) {
 		const json_t *a = json_array_get(attachments, i);
 		_cleanup_strbuf_ struct strbuf age = STRBUF_INIT;
-		bool ready = render_flag(a, "ready");
+		bool ready = render_flag(a, "ready"), moved = render_flag(a, "misplaced");
 
 		render_duration(&age, a, "age_s");
 		table_add_row(&t);
@@ -113,7 +113,11 @@ void render_attachments(const json_t *attachments, const struct face *f, struct 
 		table_add_cell(&t, PLAIN, render_text(a, "ifname"));
 		table_add_cell(&t, PLAIN, render_text(a, "veth"));
 		table_add_cell(&t, PLAIN, strbuf_str(&age));
-		table_add_cell(&t, ready ? GREEN : YELLOW, ready ? "yes" : "no");
+		/* moved: the host's prefixes are others now, the container keeps its address */
+		table_add_cell(&t, ready && !moved ? GREEN : YELLOW,
+			       !ready  ? "no"
+			       : moved ? "outside the subnet"
+				       : "yes");
 		table_add_cell(&t, PLAIN, render_text(a, "label"));
 	}
 	if (n == 0)

@@ -59,19 +59,30 @@ static void set_refusal(struct daemon *d, const char *text)
 		log_notice("the %s data plane can do what is asked now", d->dataplane->name);
 }
 
-/* The device of the default route and whether it forwarded before we came. */
+static bool reads_one(const char *value)
+{
+	return streq(value, "1");
+}
+
+/*
+ * The device of the default route, and whether it forwards without us: it did
+ * before we came, or somebody (a Docker that started later) has switched on
+ * forwarding for all since. Then what else it forwards is not ours to drop.
+ */
 static void look_at_uplink(struct daemon *d)
 {
-	char path[96], value[16] = "0";
+	char path[96], before[16] = "0", all[16] = "0";
 
 	if (net_default_device(d->net, d->uplink) < 0)
 		d->uplink[0] = '\0';
 	if (!d->uplink[0])
 		return;
 	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", d->uplink);
-	if (net_sysctl_original(d->net, path, value, sizeof(value)) < 0)
-		value[0] = '0';
-	d->uplink_forwarding = value[0] == '1';
+	if (net_sysctl_original(d->net, path, before, sizeof(before)) < 0)
+		before[0] = '\0';
+	if (net_sysctl_read("net/ipv4/conf/all/forwarding", all, sizeof(all)) < 0)
+		all[0] = '\0';
+	d->uplink_forwarding = reads_one(before) || reads_one(all);
 }
 
 int daemon_mtu(const struct daemon *d)
@@ -456,6 +467,7 @@ static int open_kernel(struct daemon *d, struct sn_error *e)
 	r = attachments_load(d->config->state_dir, &d->attachments, e);
 	if (r < 0)
 		return r;
+	attachments_sweep(d->attachments);
 	d->down = access(down, F_OK) == 0;
 	choose_dataplane(d);
 	d->reconcile = reconcile_new(d->loop, d->net, &hooks);

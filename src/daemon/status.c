@@ -237,11 +237,12 @@ json_t *status_attachment(struct daemon *d, const struct attachment *a)
 
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a->mac[0], a->mac[1], a->mac[2],
 		 a->mac[3], a->mac[4], a->mac[5]);
-	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:b, s:f}", "id", a->id, "label",
-			 a->label ? outside_text(a->label) : json_null(), "address",
+	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:b, s:b, s:f}", "id", a->id,
+			 "label", a->label ? outside_text(a->label) : json_null(), "address",
 			 SN_PREFIX_STR(&a->addr), "gateway", addr_json(&gateway), "mtu",
 			 daemon_mtu(d), "mac", mac, "ifname", a->ifname, "veth", a->veth, "ready",
-			 a->ready, "age_s", (double)(sn_wall_ms() - a->created_ms) / 1000);
+			 a->ready, "misplaced", attachment_is_misplaced(d->attachments, a), "age_s",
+			 (double)(sn_wall_ms() - a->created_ms) / 1000);
 }
 
 static json_t *attachments_json(struct daemon *d)

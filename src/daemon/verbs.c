@@ -127,12 +127,14 @@ static int verb_kick(json_t *args, int fd, json_t **ret, struct sn_error *e, voi
 	if (json_read_string(args, NULL, "peer", JSON_REQUIRED, &peer, e) < 0)
 		return -EINVAL;
 	array_foreach(&d->wanted.peers, w) {
-		if (!streq(w->id, peer))
+		const struct host *h = snapshot_find(d->snapshot, w->id);
+
+		if (!streq(w->id, peer) && !(h && streq(h->name, peer)))
 			continue;
 		if (!d->ike || !ike_is_online(d->ike))
 			return sn_error_set(e, -EAGAIN, "charon is away");
-		ike_kick(d->ike, peer);
-		*ret = json_pack("{s:s}", "kicked", peer);
+		ike_kick(d->ike, w->id);
+		*ret = json_pack("{s:s}", "kicked", w->id);
 		return 0;
 	}
 	return sn_error_set(e, -ENOENT, "'%s' is no peer; `sennit peers` lists them", peer);

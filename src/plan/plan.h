@@ -39,6 +39,6 @@ void plan_build(const struct object_set *wanted, const struct object_set *observ
 		struct plan *ret);
 void plan_fini(struct plan *plan);
 #define _cleanup_plan_ _cleanup_(plan_fini)
-/* One line a step: "+ route …", "~ link sennit0: mtu 1500 instead of 1400", "- conn …". */
+/* One line a step: "+ route …", "~ link snbr0: mtu 1500 instead of 1400", "- conn …". */
 void plan_print(const struct plan *plan, struct strbuf *out);
 void plan_step_print(const struct plan_step *step, struct strbuf *out);
