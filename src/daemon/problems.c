@@ -46,6 +46,12 @@ static void look_at_objects(struct daemon *d, struct list *l, int64_t now)
 		p = add(l, "guard-missing", now, "see the log for why the table cannot be loaded");
 		snprintf(p->text, sizeof(p->text), "the nftables guard is not there");
 	}
+	if (s->unread_since_ms && now - s->unread_since_ms > APPLY_FAILING_MS) {
+		p = add(l, "apply-failing", s->unread_since_ms,
+			"mend what the text says; it is retried");
+		snprintf(p->text, sizeof(p->text), "the kernel's state cannot be read: %.200s",
+			 s->unread);
+	}
 	if (!s->failing_since_ms || now - s->failing_since_ms <= APPLY_FAILING_MS)
 		return;
 	array_foreach(&s->troubles, t) {

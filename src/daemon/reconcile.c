@@ -28,6 +28,7 @@ struct reconcile {
 	struct net *net;
 	struct reconcile_hooks hooks;
 	struct loop_timer *timer;     /* the next pass */
+	int64_t due;                  /* when timer ends, while it is set */
 	struct loop_timer *ike_timer; /* the periodic looks */
 	struct loop_timer *full_timer;
 	struct loop_deferred *go_on; /* the next step of an APPLYING pass */
@@ -35,6 +36,8 @@ struct reconcile {
 	enum phase phase;
 	unsigned asked;    /* kinds of the next pass */
 	unsigned kinds;    /* of this one */
+	unsigned known;    /* those of them that could be observed */
+	unsigned pending;  /* those with an object that is not ready or failed */
 	unsigned expected; /* kinds whose differences are no interference */
 	unsigned rounds;   /* passes in a row that changed something */
 	int64_t retry_ms;
@@ -43,6 +46,7 @@ struct reconcile {
 	struct object_set observed;     /* this pass */
 	struct object_set observed_ike; /* as of the last look, for the preview */
 	unsigned known_ike;
+	bool guarded; /* as far as known the wanted tables are in the kernel */
 	struct plan plan;
 	size_t next; /* step */
 	size_t changed, failed, not_ready;
@@ -82,6 +86,7 @@ static void note_trouble(struct reconcile *r, const struct plan_step *step, cons
 	if (!t) {
 		t = array_add(&r->status.troubles);
 		t->object = sn_steal(object);
+		t->kind = (step->wanted ? step->wanted : step->found)->kind;
 		t->since_ms = loop_now(r->loop);
 	} else if (streq_null(t->text, text)) {
 		return;
@@ -107,12 +112,12 @@ static void clear_trouble(struct reconcile *r, const struct plan_step *step)
 	array_remove(&r->status.troubles, (size_t)(t - r->status.troubles.v));
 }
 
-/* An object that no plan names any more is in nobody's way. */
+/* An object that no plan names any more is in nobody's way, if the plan looked at its kind. */
 static void drop_settled_troubles(struct reconcile *r)
 {
 	for (size_t i = r->status.troubles.n; i-- > 0;) {
 		struct reconcile_trouble *t = &r->status.troubles.v[i];
-		bool named = false;
+		bool named = !(r->known & OBJECT_BIT(t->kind));
 
 		array_foreach(&r->plan.steps, step) {
 			_cleanup_free_ char *object = name_of(step);
@@ -168,11 +173,31 @@ static void log_step(struct reconcile *r, const struct plan_step *step)
 
 /* --- the pass ------------------------------------------------------------- */
 
-static void set_timer_at_most(struct reconcile *r, int64_t delay_ms, unsigned kinds)
+/* The next pass begins after delay_ms, if not sooner. */
+static void pass_within(struct reconcile *r, int64_t delay_ms)
 {
-	r->asked |= kinds;
-	if (r->phase == IDLE)
-		loop_timer_set(r->timer, delay_ms);
+	int64_t due = loop_now(r->loop) + delay_ms;
+
+	if (loop_timer_is_set(r->timer) && r->due <= due)
+		return;
+	r->due = due;
+	loop_timer_set(r->timer, delay_ms);
+}
+
+/* Somebody undoes what we do, at once and again and again. */
+static bool is_fighting(const struct reconcile *r)
+{
+	return r->rounds > MAX_ROUNDS;
+}
+
+/*
+ * How soon a request that came by itself is served: at once, but for the sake
+ * of an object that cannot be applied not too often. One such object must
+ * not make a guard that somebody flushed wait.
+ */
+static int64_t request_delay(const struct reconcile *r)
+{
+	return r->retry_ms ? RECONCILE_RETRY_MIN_MS : RECONCILE_DELAY_MS;
 }
 
 static int64_t next_retry(struct reconcile *r)
@@ -180,6 +205,23 @@ static int64_t next_retry(struct reconcile *r)
 	r->retry_ms = r->retry_ms ? SN_MIN(r->retry_ms * 2, (int64_t)RECONCILE_RETRY_MAX_MS)
 				  : RECONCILE_RETRY_MIN_MS;
 	return r->retry_ms;
+}
+
+/* What is not finished goes into the next pass, whoever else asked for it. */
+static void plan_next_pass(struct reconcile *r)
+{
+	bool asked = r->asked != 0;
+
+	if (r->failed || r->changed || r->not_ready)
+		r->asked |= r->kinds;
+	if (r->failed || (r->changed && ++r->rounds > MAX_ROUNDS))
+		pass_within(r, next_retry(r));
+	else if (r->changed)
+		pass_within(r, RECONCILE_DELAY_MS);
+	else if (r->not_ready)
+		pass_within(r, RECONCILE_NOT_READY_MS);
+	if (asked && !is_fighting(r))
+		pass_within(r, request_delay(r));
 }
 
 static void end_pass(struct reconcile *r)
@@ -193,28 +235,22 @@ static void end_pass(struct reconcile *r)
 	r->phase = IDLE;
 	r->status.passes++;
 	r->status.settled = settled;
+	/* from here on a difference is somebody else's doing */
+	if (!r->changed)
+		r->expected &= ~(r->known & ~r->pending);
 	if (settled) {
-		/* from here on a difference is somebody else's doing */
-		if (!r->not_ready)
-			r->expected &= ~r->kinds;
 		r->rounds = 0;
 		r->retry_ms = 0;
 	}
-	if (r->asked) {
-		loop_timer_set(r->timer, RECONCILE_DELAY_MS);
-	} else if (r->failed || (r->changed && ++r->rounds > MAX_ROUNDS)) {
-		set_timer_at_most(r, next_retry(r), r->kinds);
-	} else if (r->changed) {
-		set_timer_at_most(r, RECONCILE_DELAY_MS, r->kinds);
-	} else if (r->not_ready) {
-		set_timer_at_most(r, RECONCILE_NOT_READY_MS, r->kinds);
-	}
+	plan_next_pass(r);
 	r->hooks.settled(r->hooks.user);
 }
 
 static void step_done(struct reconcile *r, const struct plan_step *step, int result,
 		      const struct sn_error *e)
 {
+	if (result != 0)
+		r->pending |= OBJECT_BIT((step->wanted ? step->wanted : step->found)->kind);
 	if (result == 0) {
 		r->changed++;
 		clear_trouble(r, step);
@@ -226,6 +262,26 @@ static void step_done(struct reconcile *r, const struct plan_step *step, int res
 		r->failed++;
 		note_trouble(r, step, e->text);
 	}
+}
+
+/* What keeps packets in; it stands before anything that lets them out is made. */
+static bool is_guard(const struct object *o)
+{
+	return o->kind == OBJECT_NFT || (o->kind == OBJECT_ROUTE && o->route.unreachable);
+}
+
+/* One step on the kernel. */
+static void apply_net(struct reconcile *r, const struct plan_step *step)
+{
+	struct sn_error e = { 0 };
+	int result = NET_NOT_READY;
+
+	if (r->guarded || step->verb == PLAN_DELETE || is_guard(step->wanted))
+		result = net_apply(r->net, step, &e);
+	/* a table that cannot be changed is still there, one that cannot be added is not */
+	if (result < 0 && step->verb == PLAN_ADD && step->wanted->kind == OBJECT_NFT)
+		r->guarded = false;
+	step_done(r, step, result, &e);
 }
 
 static void on_ike_done(int result, const struct sn_error *e, void *user)
@@ -252,13 +308,12 @@ static void on_go_on(void *user)
 		return; /* done already, by a flush */
 	while (r->next < r->plan.steps.n) {
 		const struct plan_step *step = &r->plan.steps.v[r->next];
-		struct sn_error e = { 0 };
 
 		if (is_ike(step)) {
 			ike_apply(r->hooks.ike(r->hooks.user), step, on_ike_done, r);
 			return;
 		}
-		step_done(r, step, net_apply(r->net, step, &e), &e);
+		apply_net(r, step);
 		r->next++;
 		if (loop_now(r->loop) - start >= BUDGET_MS) {
 			loop_deferred_schedule(r->go_on);
@@ -276,6 +331,37 @@ static bool has_table(const struct object_set *set)
 	return false;
 }
 
+/*
+ * After an observation of the kernel. When the tables could be read the plan
+ * adds what is missing, before anything else; when they could not, they are
+ * taken for what they were, and at the start for missing.
+ */
+static void note_guard(struct reconcile *r, bool known)
+{
+	bool wanted = has_table(&r->wanted->objects);
+
+	if (known)
+		r->guarded = true;
+	r->status.guard_missing = wanted && (known ? !has_table(&r->observed) : !r->guarded);
+}
+
+/* Kinds that could not be read: nothing is done about them, and that must not go unseen. */
+static void note_reading(struct reconcile *r)
+{
+	struct reconcile_status *s = &r->status;
+	const char *failure = net_last_failure(r->net);
+
+	if (*failure && !streq(failure, s->unread))
+		log_error("the kernel's state cannot be read: %s", failure);
+	else if (!*failure && s->unread[0])
+		log_notice("the kernel's state can be read again");
+	if (!*failure)
+		s->unread_since_ms = 0;
+	else if (!s->unread_since_ms)
+		s->unread_since_ms = loop_now(r->loop);
+	snprintf(s->unread, sizeof(s->unread), "%s", failure);
+}
+
 /* Adds the kernel's objects to what charon has, plans, begins to apply. */
 static void plan_pass(struct reconcile *r, unsigned known_ike)
 {
@@ -287,18 +373,21 @@ static void plan_pass(struct reconcile *r, unsigned known_ike)
 		net_observe(r->net, &r->wanted->objects, &r->observed, &known_net);
 		log_debug("looked at the kernel in %d ms", (int)(loop_now(r->loop) - start));
 		known |= known_net;
-		if (known_net & OBJECT_BIT(OBJECT_NFT))
-			r->status.guard_missing =
-				!has_table(&r->observed) && has_table(&r->wanted->objects);
+		note_guard(r, known_net & OBJECT_BIT(OBJECT_NFT));
+		note_reading(r);
 	}
 	if (known_ike) {
 		array_foreach(&r->observed_ike.o, o)
 			object_copy(o, object_set_add(&r->observed, o->kind));
 		object_set_sort(&r->observed);
 	}
+	r->known = known;
+	r->pending = 0;
 	plan_build(&r->wanted->objects, &r->observed, known, &r->plan);
 	r->phase = APPLYING;
 	r->next = r->changed = r->failed = r->not_ready = 0;
+	/* tried again like what cannot be applied */
+	r->failed += r->status.unread[0] && (r->kinds & OBJECT_ALL_NET);
 	/* looking may have taken this turn's time already */
 	loop_deferred_schedule(r->go_on);
 }
@@ -396,8 +485,8 @@ void reconcile_request(struct reconcile *r, unsigned kinds, bool expected)
 		r->rounds = 0;
 		r->retry_ms = 0;
 	}
-	if (r->phase == IDLE && (expected || !r->retry_ms || !loop_timer_is_set(r->timer)))
-		loop_timer_set(r->timer, RECONCILE_DELAY_MS);
+	if (r->phase == IDLE && (!is_fighting(r) || !loop_timer_is_set(r->timer)))
+		pass_within(r, request_delay(r));
 }
 
 void reconcile_flush(struct reconcile *r)

@@ -21,7 +21,7 @@
 #define RECONCILE_IKE_MS 2000       /* charon's objects are looked at this often */
 #define RECONCILE_FULL_MS 30000     /* everything */
 #define RECONCILE_NOT_READY_MS 1000 /* tried again when no event says that it may work now */
-#define RECONCILE_RETRY_MIN_MS 250
+#define RECONCILE_RETRY_MIN_MS 250  /* of what failed, and between passes while something does */
 #define RECONCILE_RETRY_MAX_MS 10000
 
 struct reconcile;
@@ -60,9 +60,12 @@ struct reconcile_status {
 	uint64_t passes, changes, repairs;
 	int64_t failing_since_ms; /* some object cannot be applied since; 0: none */
 	bool guard_missing;       /* as of the last observation */
-	bool settled;             /* the last pass found nothing to do but what is not ready */
+	char unread[256];         /* why some kinds could not be observed; "": they could */
+	int64_t unread_since_ms;
+	bool settled; /* the last pass found nothing to do but what is not ready */
 	ARRAY(struct reconcile_trouble {
 		char *object;
+		enum object_kind kind;
 		char *text; /* NULL: not ready */
 		int64_t since_ms;
 	})

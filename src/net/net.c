@@ -29,6 +29,7 @@ struct net {
 	struct sysctls *sysctls;
 	struct link_deleter *deleter;
 	struct watch *watch; /* NULL until net_watch() */
+	char failure[256];   /* of the last observation, "" when it read everything */
 };
 
 /* What one observation reads against. */
@@ -149,6 +150,12 @@ void net_free(struct net *net)
 	free(net);
 }
 
+static void note_failure(struct net *net, const char *what, int r, const struct sn_error *e)
+{
+	snprintf(net->failure, sizeof(net->failure), "%s: %.200s", what,
+		 r < 0 ? e->text : "changed at each try while it was read");
+}
+
 static int read_links(struct net *net, struct link_table *ret)
 {
 	struct sn_error e;
@@ -156,6 +163,8 @@ static int read_links(struct net *net, struct link_table *ret)
 
 	for (int i = 0; i < OBSERVE_TRIES && r == NETLINK_INTERRUPTED; i++)
 		r = link_table_read(net->nl, ret, &e);
+	if (r != 0)
+		note_failure(net, "all links", r, &e);
 	return r;
 }
 
@@ -165,10 +174,10 @@ static bool observe_kind(struct net *net, enum object_kind kind, const struct sc
 {
 	size_t before = ret->o.n;
 	struct sn_error e;
+	int r = 0;
 
 	for (int i = 0; i < OBSERVE_TRIES; i++) {
-		int r = kinds[kind].observe(net, scene, ret, &e);
-
+		r = kinds[kind].observe(net, scene, ret, &e);
 		if (r == 0)
 			return true;
 		while (ret->o.n > before)
@@ -176,7 +185,13 @@ static bool observe_kind(struct net *net, enum object_kind kind, const struct sc
 		if (r < 0)
 			break;
 	}
+	note_failure(net, object_kind_to_string(kind), r, &e);
 	return false;
+}
+
+const char *net_last_failure(const struct net *net)
+{
+	return net->failure;
 }
 
 static int cmp_objects(const void *a, const void *b)
@@ -206,8 +221,10 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 		 unsigned *ret_known)
 {
 	struct scene scene = { .also = also };
-	bool links_known = read_links(net, &scene.links) == 0;
+	bool links_known;
 
+	net->failure[0] = '\0';
+	links_known = read_links(net, &scene.links) == 0;
 	*ret = (struct object_set){ 0 };
 	*ret_known = 0;
 	for (enum object_kind kind = 0; kind < OBJECT_KINDS; kind++) {

@@ -39,6 +39,8 @@ SN_DEFINE_CLEANUP(struct net *, net_free);
  */
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
 		 unsigned *ret_known);
+/* Why the last net_observe() did not know all kinds; "" when it did. */
+const char *net_last_failure(const struct net *net);
 
 enum net_outcome {
 	NET_DONE = 0,

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The reconcile loop against a kernel of our own: a set of objects, and what
+ * it says to reading and applying. There is no charon.
+ */
+#include "daemon/reconcile.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define LIMIT_MS 10000
+#define FOREIGN "10.42.9.0/24" /* a route that the kernel refuses */
+
+struct world {
+	struct loop *loop;
+	struct reconcile *r;
+	struct wanted wanted;
+	struct object_set kernel;
+	unsigned unknown;    /* kinds that cannot be read */
+	bool refuses_tables; /* nftables is there, but not what the guard needs */
+	bool asked_within;   /* somebody asks for a look at charon during each pass */
+	unsigned tries;      /* of FOREIGN */
+	unsigned others;     /* objects made that are no guard */
+	bool (*until)(struct world *w);
+	int64_t limit;
+	struct loop_timer *look;
+};
+static struct world w;
+
+/* --- stand-ins --------------------------------------------------------------- */
+
+void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
+		 unsigned *ret_known)
+{
+	(void)net;
+	(void)also;
+	*ret_known = OBJECT_ALL_NET & ~w.unknown;
+	array_foreach(&w.kernel.o, o)
+		if (*ret_known & OBJECT_BIT(o->kind))
+			object_copy(o, object_set_add(ret, o->kind));
+	object_set_sort(ret);
+}
+
+const char *net_last_failure(const struct net *net)
+{
+	(void)net;
+	return w.unknown ? "table: nftables is not there" : "";
+}
+
+static bool is_guard(const struct object *o)
+{
+	return o->kind == OBJECT_NFT || (o->kind == OBJECT_ROUTE && o->route.unreachable);
+}
+
+int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
+{
+	const struct object *o = step->wanted;
+
+	(void)net;
+	assert_int_equal(step->verb, PLAN_ADD);
+	if (w.asked_within)
+		reconcile_request(w.r, OBJECT_ALL_IKE, false);
+	if (o->kind == OBJECT_ROUTE && streq(SN_PREFIX_STR(&o->route.dst), FOREIGN)) {
+		w.tries++;
+		return sn_error_set(e, -EEXIST, "others have a route there");
+	}
+	if (o->kind == OBJECT_NFT && w.refuses_tables)
+		return sn_error_set(e, -EOPNOTSUPP, "no fib expression");
+	w.others += !is_guard(o);
+	object_copy(o, object_set_add(&w.kernel, o->kind));
+	return 0;
+}
+
+bool ike_is_online(const struct ike *ike)
+{
+	(void)ike;
+	return false;
+}
+
+void ike_observe(struct ike *ike, ike_observed_fn fn, void *user)
+{
+	(void)ike;
+	(void)fn;
+	(void)user;
+	fail();
+}
+
+void ike_apply(struct ike *ike, const struct plan_step *step, ike_done_fn fn, void *user)
+{
+	(void)ike;
+	(void)step;
+	(void)fn;
+	(void)user;
+	fail();
+}
+
+static const struct wanted *hook_wanted(void *user)
+{
+	(void)user;
+	return &w.wanted;
+}
+
+static struct ike *hook_ike(void *user)
+{
+	(void)user;
+	return NULL;
+}
+
+static void hook_settled(void *user)
+{
+	(void)user;
+}
+
+/* --- fixture ----------------------------------------------------------------- */
+
+static void want_route(const char *dst, bool unreachable)
+{
+	struct object_route *route = &object_set_add(&w.wanted.objects, OBJECT_ROUTE)->route;
+
+	assert_int_equal(sn_prefix_parse(dst, &route->dst), 0);
+	route->table = RT_TABLE_MAIN;
+	route->metric = unreachable ? SENNIT_UNREACHABLE_METRIC : 0;
+	route->unreachable = unreachable;
+	snprintf(route->oif, sizeof(route->oif), "%s", unreachable ? "" : "ipsec0");
+}
+
+static void want_guard(void)
+{
+	struct object_nft *table = &object_set_add(&w.wanted.objects, OBJECT_NFT)->nft;
+
+	snprintf(table->family, sizeof(table->family), "inet");
+	snprintf(table->name, sizeof(table->name), "sennit");
+	table->text = xstrdup("table inet sennit {\n}\n");
+	want_route("10.42.0.0/16", true);
+}
+
+static void look(void *user)
+{
+	(void)user;
+	if (w.until(&w) || sn_now_ms() > w.limit)
+		loop_stop(w.loop);
+	else
+		loop_timer_set(w.look, 5);
+}
+
+/* Runs until it is so; the time it took. */
+static int64_t run_until(bool (*until)(struct world *w))
+{
+	int64_t start = sn_now_ms();
+
+	w.until = until;
+	w.limit = start + LIMIT_MS;
+	loop_timer_set(w.look, 0);
+	loop_run(w.loop);
+	assert_true(until(&w));
+	return sn_now_ms() - start;
+}
+
+static int setup(void **state)
+{
+	const struct reconcile_hooks hooks = { hook_wanted, hook_ike, hook_settled, NULL };
+
+	(void)state;
+	w = (struct world){ .loop = loop_new() };
+	w.look = loop_timer_new(w.loop, look, NULL);
+	w.r = reconcile_new(w.loop, NULL, &hooks);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	reconcile_free(w.r);
+	loop_timer_free(w.look);
+	loop_free(w.loop);
+	wanted_fini(&w.wanted);
+	object_set_fini(&w.kernel);
+	return 0;
+}
+
+static void begin(void)
+{
+	object_set_sort(&w.wanted.objects);
+	reconcile_request(w.r, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
+}
+
+static bool has_table(struct world *world)
+{
+	array_foreach(&world->kernel.o, o)
+		if (o->kind == OBJECT_NFT)
+			return true;
+	return false;
+}
+
+static bool tried_often(struct world *world)
+{
+	return world->tries >= 4;
+}
+
+static bool tried_twice(struct world *world)
+{
+	return world->tries >= 2;
+}
+
+static bool passed_twice(struct world *world)
+{
+	return reconcile_get_status(world->r)->passes >= 2;
+}
+
+/* --- tests ------------------------------------------------------------------- */
+
+static void a_flushed_guard_does_not_wait_for_an_object_that_fails(void **state)
+{
+	(void)state;
+	want_guard();
+	want_route(FOREIGN, false);
+	begin();
+	/* the tries are two seconds apart by now */
+	run_until(tried_often);
+	assert_true(has_table(&w));
+	for (size_t i = w.kernel.o.n; i-- > 0;)
+		if (w.kernel.o.v[i].kind == OBJECT_NFT) {
+			object_fini(&w.kernel.o.v[i]);
+			array_remove(&w.kernel.o, i);
+		}
+	reconcile_request(w.r, OBJECT_BIT(OBJECT_NFT), false);
+	assert_true(run_until(has_table) < 1000);
+	/* and it is somebody's doing, whatever else is not done yet */
+	assert_int_equal(reconcile_get_status(w.r)->repairs, 1);
+}
+
+static void what_failed_is_tried_again_though_others_asked_for_less(void **state)
+{
+	(void)state;
+	w.asked_within = true;
+	want_guard();
+	want_route(FOREIGN, false);
+	begin();
+	run_until(tried_twice);
+	assert_int_not_equal(reconcile_get_status(w.r)->failing_since_ms, 0);
+}
+
+static void nothing_is_made_before_the_guard_stands(void **state)
+{
+	(void)state;
+	w.refuses_tables = true;
+	want_guard();
+	want_route("10.42.2.0/24", false);
+	begin();
+	run_until(passed_twice);
+	assert_int_equal(w.others, 0);
+	assert_true(reconcile_get_status(w.r)->guard_missing);
+	w.refuses_tables = false;
+	run_until(has_table);
+	run_until(passed_twice);
+	assert_int_equal(w.others, 1);
+}
+
+static void a_guard_that_cannot_be_read_is_missing_and_told(void **state)
+{
+	(void)state;
+	w.unknown = OBJECT_BIT(OBJECT_NFT);
+	want_guard();
+	want_route("10.42.2.0/24", false);
+	begin();
+	run_until(passed_twice);
+	assert_int_equal(w.others, 0);
+	assert_true(reconcile_get_status(w.r)->guard_missing);
+	assert_non_null(strstr(reconcile_get_status(w.r)->unread, "nftables is not there"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_flushed_guard_does_not_wait_for_an_object_that_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_failed_is_tried_again_though_others_asked_for_less, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_made_before_the_guard_stands, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_guard_that_cannot_be_read_is_missing_and_told,
+						setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
