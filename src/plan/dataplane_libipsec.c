@@ -28,30 +28,55 @@
 
 static const struct guard_tunnel guard_tunnel = { .devices = DEVICE };
 
-static int refuse(const struct host *h, const struct sn_prefix *p, struct sn_error *e)
+#define HOW_TO_HELP                                                                                \
+	"the data plane libipsec carries subnets only: give each host one (label "                 \
+	"io.rancher.network.per_host_subnet.subnet, or \"prefixes\" in mesh.json), or run a "      \
+	"kernel with ESP"
+
+/* Not the single addresses of the flat plan, nor a subnet without an address for its host. */
+static bool is_carried(const struct sn_prefix *p)
 {
-	return sn_error_set(e, -EOPNOTSUPP,
-			    "host %s has %s outside of any subnet of its own, and the data plane "
-			    "libipsec carries subnets only: give each host one (label "
-			    "io.rancher.network.per_host_subnet.subnet, or \"prefixes\" in "
-			    "mesh.json), or run a kernel with ESP",
-			    h->id, SN_PREFIX_STR(p));
+	struct sn_addr usable = sn_prefix_first_usable(p);
+
+	return !sn_prefix_is_single(p) && sn_addr_is_set(&usable);
 }
 
-/* The whole mesh is refused, on each of its hosts: half of it would be worse. */
-static int check_prefixes(const struct snapshot *s, struct sn_error *e)
+/* i-th prefix of a host; what is not carried is left out the same way on both ends. */
+static const struct sn_prefix *next_selector(const struct host *h, const struct sn_prefix *after,
+					     size_t i)
 {
-	array_foreach(&s->hosts, h) {
-		if (h->state == HOST_GONE)
-			continue;
-		wire_foreach_prefix(h, p) {
-			struct sn_addr usable = sn_prefix_first_usable(p);
+	if (i >= MAX_SELECTORS)
+		return NULL;
+	do
+		after = wire_next_prefix(h, after);
+	while (after && !is_carried(after));
+	return after;
+}
 
-			if (sn_prefix_is_single(p) || !sn_addr_is_set(&usable))
-				return refuse(h, p, e);
-		}
-	}
-	return 0;
+static bool is_carried_at_all(const struct host *h)
+{
+	return next_selector(h, NULL, 0) != NULL;
+}
+
+/* The first prefix that is not carried, or NULL. */
+static const struct sn_prefix *find_stray(const struct host *h)
+{
+	wire_foreach_prefix(h, p)
+		if (!is_carried(p))
+			return p;
+	return NULL;
+}
+
+/* Of another host that cannot be carried only its own tunnel suffers. */
+static int check_self(const struct host *self, struct sn_error *e)
+{
+	const struct sn_prefix *stray = find_stray(self);
+
+	if (!stray || is_carried_at_all(self))
+		return 0;
+	return sn_error_set(e, -EOPNOTSUPP,
+			    "host %s has %s outside of any subnet of its own, and " HOW_TO_HELP,
+			    self->id, SN_PREFIX_STR(stray));
 }
 
 static int want_mtu(const struct intent *intent, struct wanted *w)
@@ -63,19 +88,12 @@ static int want_mtu(const struct intent *intent, struct wanted *w)
 	return mtu > 0 ? SN_MIN(mtu, MAX_MTU) : MAX_MTU;
 }
 
-/* i-th prefix of a host; too many are cut off the same way on both ends. */
-static const struct sn_prefix *next_selector(const struct host *h, const struct sn_prefix *after,
-					     size_t i)
-{
-	return i < MAX_SELECTORS ? wire_next_prefix(h, after) : NULL;
-}
-
 static size_t count_prefixes(const struct host *h)
 {
 	size_t n = 0;
 
 	wire_foreach_prefix(h, p)
-		n++;
+		n += is_carried(p);
 	return n;
 }
 
@@ -104,7 +122,7 @@ static void add_tunnel(const struct intent *intent, const struct host *peer, str
 {
 	struct object_ike_conn *c;
 
-	if (peer->prefixes.n == 0 || snapshot_self(intent->snapshot)->prefixes.n == 0)
+	if (!is_carried_at_all(peer) || !is_carried_at_all(snapshot_self(intent->snapshot)))
 		return;
 	c = tunnel_add_conn(intent, peer, w);
 	if (!c)
@@ -115,6 +133,20 @@ static void add_tunnel(const struct intent *intent, const struct host *peer, str
 	object_conn_seal(c);
 	tunnel_add_keys(intent, peer, &w->objects);
 	add_routes(intent, peer, w);
+}
+
+static void remark_host(const struct host *h, struct wanted *w)
+{
+	const struct sn_prefix *stray = find_stray(h);
+
+	if (count_prefixes(h) > MAX_SELECTORS)
+		tunnel_remark(w, "host %s has %zu subnets: only the first %d are carried", h->id,
+			      count_prefixes(h), MAX_SELECTORS);
+	if (stray)
+		tunnel_remark(w, "host %s has %s outside of any subnet of its own, which %s: %s",
+			      h->id, SN_PREFIX_STR(stray),
+			      is_carried_at_all(h) ? "is not carried" : "leaves it no tunnel",
+			      HOW_TO_HELP);
 }
 
 static void remark_limits(const struct intent *intent, struct wanted *w)
@@ -130,9 +162,8 @@ static void remark_limits(const struct intent *intent, struct wanted *w)
 	if (snapshot_self(s)->prefixes.n == 0)
 		tunnel_remark(w, "this host has no subnet yet: no tunnels");
 	array_foreach(&s->hosts, h) {
-		if (h->state != HOST_GONE && count_prefixes(h) > MAX_SELECTORS)
-			tunnel_remark(w, "host %s has %zu subnets: only the first %d are carried",
-				      h->id, count_prefixes(h), MAX_SELECTORS);
+		if (h->state != HOST_GONE)
+			remark_host(h, w);
 	}
 }
 
@@ -150,7 +181,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 	int r = wire_check(intent, e);
 
 	if (r == 0)
-		r = check_prefixes(s, e);
+		r = check_self(snapshot_self(s), e);
 	if (r < 0)
 		return r;
 	memset(ret, 0, sizeof(*ret));

@@ -71,17 +71,60 @@ static const char *table_text(const struct wanted *w)
 	return o->nft.text;
 }
 
-static void libipsec_refuses_single_addresses_and_names_the_host(void **state)
+static struct host *host_of(struct mesh *m, const char *id)
+{
+	return (struct host *)snapshot_find(m->snapshot, id);
+}
+
+/* Instead of its subnet. */
+static void make_flat(struct mesh *m, unsigned n, const char *id, const char *addr)
+{
+	host_of(m, id)->prefixes.n = 0;
+	mesh_add_prefix(m, n, addr);
+}
+
+static void libipsec_refuses_a_flat_host_of_our_own_and_names_it(void **state)
 {
 	_cleanup_mesh_ struct mesh m;
 	_cleanup_wanted_ struct wanted w = { 0 };
 
 	(void)state;
 	mesh_init(&m, 3, NULL);
+	make_flat(&m, 1, "h1", "10.42.200.7/32");
+	mesh_finish(&m);
+	expect_refusal(&dataplane_libipsec, &m, -EOPNOTSUPP, "host h1 has 10.42.200.7/32");
+	expect_want(&dataplane_xfrm, &m, &w);
+}
+
+static void libipsec_loses_only_the_tunnel_of_a_host_without_subnet(void **state)
+{
+	_cleanup_mesh_ struct mesh m;
+	_cleanup_wanted_ struct wanted w = { 0 };
+
+	(void)state;
+	mesh_init(&m, 3, NULL);
+	make_flat(&m, 2, "h2", "10.42.200.7/32");
+	mesh_finish(&m);
+	expect_want(&dataplane_libipsec, &m, &w);
+	assert_null(find_conn(&w, "sennit-h2"));
+	assert_non_null(find_conn(&w, "sennit-h3"));
+	assert_true(has_remark(&w, "host h2 has 10.42.200.7/32"));
+}
+
+static void libipsec_leaves_out_single_addresses_beside_a_subnet(void **state)
+{
+	_cleanup_mesh_ struct mesh m;
+	_cleanup_wanted_ struct wanted w = { 0 };
+
+	(void)state;
+	mesh_init(&m, 3, NULL);
+	mesh_add_prefix(&m, 1, "10.42.0.7/32");
 	mesh_add_prefix(&m, 2, "10.42.200.7/32");
 	mesh_finish(&m);
-	expect_refusal(&dataplane_libipsec, &m, -EOPNOTSUPP, "host h2 has 10.42.200.7/32");
-	expect_want(&dataplane_xfrm, &m, &w);
+	expect_want(&dataplane_libipsec, &m, &w);
+	assert_int_equal(find_conn(&w, "sennit-h2")->local_ts.n, 1);
+	assert_int_equal(find_conn(&w, "sennit-h2")->remote_ts.n, 1);
+	assert_true(has_remark(&w, "host h2 has 10.42.200.7/32"));
 }
 
 static void libipsec_takes_single_addresses_inside_the_hosts_subnet(void **state)
@@ -326,7 +369,9 @@ static void the_two_ends_of_a_pair_agree_who_owns_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(libipsec_refuses_single_addresses_and_names_the_host),
+		cmocka_unit_test(libipsec_refuses_a_flat_host_of_our_own_and_names_it),
+		cmocka_unit_test(libipsec_loses_only_the_tunnel_of_a_host_without_subnet),
+		cmocka_unit_test(libipsec_leaves_out_single_addresses_beside_a_subnet),
 		cmocka_unit_test(libipsec_takes_single_addresses_inside_the_hosts_subnet),
 		cmocka_unit_test(both_refuse_an_ipv6_overlay),
 		cmocka_unit_test(bridge_names_that_the_guard_would_mistake_are_refused),
