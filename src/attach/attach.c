@@ -277,8 +277,12 @@ int attachments_attach(struct attachments *as, const struct attach_request *req,
 	i = find(as, &ns, req->ifname);
 	if (i < as->table->items.n) {
 		struct attachment *a = &as->table->items.v[i];
+		int there = a->ready ? netns_attached(a) : 0;
 
-		if (a->ready && netns_attached(a))
+		if (there < 0)
+			return sn_error_set(e, there, "whether %s is there cannot be read: %s",
+					    a->veth, sn_strerror(there));
+		if (there)
 			return was_there(a, req, ret, e);
 		/* forgotten on disk together with the new one's entry */
 		a->ready = false;
@@ -338,9 +342,10 @@ size_t attachments_sweep(struct attachments *as)
 
 	for (size_t i = as->table->items.n; i-- > 0;) {
 		const struct attachment *a = &as->table->items.v[i];
-		bool there = a->ready && netns_attached(a);
+		/* what cannot be known is kept: undoing it would cut a container that lives */
+		bool gone = !a->ready || netns_attached(a) == 0;
 
-		if (!there && undo(as, i, &e) == 0)
+		if (gone && undo(as, i, &e) == 0)
 			dropped++;
 	}
 	if ((dropped || as->unwritten) && save(as, &e) < 0)

@@ -221,12 +221,16 @@ int netns_attach(int fd, const struct attachment *a, const char *alias, const ch
 	return r < 0 ? sn_error_wrap(e, "interface %s", a->ifname) : 0;
 }
 
-bool netns_attached(const struct attachment *a)
+int netns_attached(const struct attachment *a)
 {
 	_cleanup_(netlink_freep) struct netlink *nl = NULL;
 	struct link_info host;
 	struct sn_error e;
+	int r = netlink_new(NETLINK_ROUTE, &nl, &e);
 
-	return netlink_new(NETLINK_ROUTE, &nl, &e) == 0 && link_get(nl, a->veth, &host, &e) == 0 &&
-	       host.ours;
+	if (r == 0)
+		r = link_get(nl, a->veth, &host, &e);
+	if (r < 0)
+		return r == -ENODEV ? 0 : r;
+	return host.ours;
 }

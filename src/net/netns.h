@@ -33,5 +33,8 @@ int netns_attach(int fd, const struct attachment *a, const char *alias, const ch
 /* Deletes the host end (and so the pair); both names are free then. 0 also when it is gone already.
  */
 int netns_detach(const struct attachment *a, struct sn_error *e);
-/* True when the host end exists and is ours. */
-bool netns_attached(const struct attachment *a);
+/*
+ * 1 when the host end exists and is ours, 0 when not, a negative errno when that cannot be
+ * known.
+ */
+int netns_attached(const struct attachment *a);

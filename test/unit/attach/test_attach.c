@@ -35,7 +35,8 @@ static struct links links;
 static struct moment moments[MAX_MOMENTS];
 static size_t n_moments;
 static int fail_attach, fail_detach; /* negative errno of the next ones */
-static bool break_disk;              /* at the next attach, after the link is made */
+static int fail_look;
+static bool break_disk; /* at the next attach, after the link is made */
 static char *folder;
 static char *file;
 static char *away; /* where the folder is while the disk is broken */
@@ -110,8 +111,10 @@ int netns_detach(const struct attachment *a, struct sn_error *e)
 	return 0;
 }
 
-bool netns_attached(const struct attachment *a)
+int netns_attached(const struct attachment *a)
 {
+	if (fail_look)
+		return fail_look;
 	return link_index(a->veth) < links.n;
 }
 
@@ -414,6 +417,24 @@ static void an_entry_whose_link_is_gone_is_made_anew(void **state)
 	expect_consistent(as);
 }
 
+static void what_the_kernel_does_not_tell_of_is_kept(void **state)
+{
+	struct attachments *as = load();
+	struct attach_request req = { .netns_fd = 7, .ifname = "eth0" };
+	const struct attachment *a;
+	struct sn_error e;
+
+	(void)state;
+	assert_int_equal(attachments_attach(as, &req, &a, &e), ATTACH_MADE);
+	fail_look = -ENOBUFS;
+	assert_int_equal(attachments_sweep(as), 0);
+	assert_int_equal(attachments_attach(as, &req, &a, &e), -ENOBUFS);
+	fail_look = 0;
+	assert_int_equal(links.n, 1);
+	expect_consistent(as);
+	attachments_free(as);
+}
+
 static void the_sweep_drops_what_vanished_and_says_how_many(void **state)
 {
 	_cleanup_(attachments_freep) struct attachments *as = load();
@@ -474,6 +495,7 @@ int main(void)
 		world_test(a_disk_that_fails_undoes_the_kernel),
 		world_test(a_kill_at_any_moment_leaves_no_link_without_entry),
 		world_test(an_entry_whose_link_is_gone_is_made_anew),
+		world_test(what_the_kernel_does_not_tell_of_is_kept),
 		world_test(the_sweep_drops_what_vanished_and_says_how_many),
 		world_test(a_moved_host_keeps_the_old_ones_and_says_so),
 	};
