@@ -32,7 +32,8 @@ def trial(lab: Lab, victim: str) -> tuple[float, float]:
     # what the victim itself says of the others is its own affair
     colour = [str(c) for c in watch.of() if c.host != victim and c.what != victim]
     assert not colour, colour
-    assert not report.lost(), f"pairs without {victim} lost packets\n{report.table()}"
+    assert not report.lost(), (f"pairs without {victim} lost {[str(x) for x in report.lost()]}\n"
+                               f"{report.table()}")
     return down, up
 
 

@@ -141,6 +141,8 @@ class Flows:
         if self._processes:
             now = time.monotonic()
             self._signal(signal.SIGUSR1)
+            # one that sends on while another has ended would count a loss of its own making
+            wait_for(self._stopped, 10, "every sennit-flows stopped sending", step=0.02)
             try:
                 # what was lost long ago does not come any more: only the last second counts
                 wait_for(lambda: not self.report().lost(since=now - 1), settle, "all arrived",
