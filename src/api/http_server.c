@@ -358,7 +358,7 @@ void http_server_free(struct http_server *s)
 		return;
 	while (s->conns)
 		conn_free(s->conns);
-	array_foreach (&s->listeners, l)
+	array_foreach(&s->listeners, l)
 		listener_free(*l);
 	array_free(&s->listeners);
 	array_free(&s->ports);

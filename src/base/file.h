@@ -17,8 +17,8 @@
 int file_read(const char *path, size_t limit, char **ret, size_t *ret_len);
 /*
  * Temporary file beside it (path.new), fsync, rename, fsync of the folder.
- * Mode as given; folders are not made; one writer at a time. 0 or a negative errno, then the old file is
- * untouched.
+ * Mode as given; folders are not made; one writer at a time. 0 or a negative errno, then the old
+ * file is untouched.
  */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);
 /* mkdir -p with this mode for what is missing. 0 or a negative errno. */

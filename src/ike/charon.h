@@ -7,7 +7,8 @@
  * run_dir/charon.vici		its socket
  * run_dir/charon.log		its log (level 1; never above 2), cut when it is long: the last 2 MB
  *				before that are in charon.log.1
- * run_dir/charon.json		{"pid", "start_time" (field 22 of /proc/PID/stat), "boot_id" (16 hex digits)}
+ * run_dir/charon.json		{"pid", "start_time" (field 22 of /proc/PID/stat),
+ *				"boot_id" (16 hex digits)}
  */
 #pragma once
 
@@ -19,7 +20,7 @@ struct charon;
 struct charon_settings {
 	const char *path;    /* of charon-systemd, absolute */
 	const char *run_dir; /* absolute, exists; see charon_conf_write() for what it may hold */
-	const char *plugins; /* lines for strongswan.conf of the data plane, inside charon-systemd { } */
+	const char *plugins; /* the data plane's lines of strongswan.conf, in charon-systemd { } */
 };
 
 struct charon_handlers {

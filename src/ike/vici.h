@@ -60,7 +60,7 @@ typedef void (*vici_done_fn)(int result, const struct vici_node *reply, void *us
 struct vici_call *vici_call(struct vici *v, const char *command, struct vici_writer *message,
 			    const char *stream, int64_t timeout_ms, vici_item_fn on_item,
 			    vici_done_fn done, void *user);
-/* No callback comes any more; the answer, if one was due, is thrown away. Nothing to do for NULL. */
+/* No callback comes any more; an answer that was due is thrown away. Nothing to do for NULL. */
 void vici_call_cancel(struct vici_call *call);
 /* 0 when the reply has no success=no; else -EREMOTEIO with charon's errmsg in e. */
 int vici_reply_error(const struct vici_node *reply, struct sn_error *e);

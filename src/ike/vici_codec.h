@@ -40,7 +40,7 @@ uint64_t vici_hex(const struct vici_node *parent, const char *name, uint64_t fal
 /* True only for "yes". */
 bool vici_yes(const struct vici_node *parent, const char *name);
 
-/* Builds a message. Zero-initialised is empty. Errors (too long names or values) stick and are told by finish. */
+/* Builds a message; zeroed it is empty. Errors (too long names or values) stick: see check(). */
 struct vici_writer {
 	struct strbuf b;
 	unsigned depth;

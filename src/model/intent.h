@@ -17,14 +17,14 @@
 /* One container interface on this host. */
 struct attachment {
 	char id[ATTACHMENT_ID_SIZE];
-	char veth[IFNAMSIZ];   /* the host's end: "snv" + the first 8 digits of the id */
-	char ifname[IFNAMSIZ]; /* the container's end, in its namespace */
-	struct sn_prefix addr; /* the address with the length of its subnet: 10.42.1.7/24 */
-	uint8_t mac[SN_MAC_SIZE]; /* of the container's end */
+	char veth[IFNAMSIZ];           /* the host's end: "snv" + the first 8 digits of the id */
+	char ifname[IFNAMSIZ];         /* the container's end, in its namespace */
+	struct sn_prefix addr;         /* the address with the length of its subnet: 10.42.1.7/24 */
+	uint8_t mac[SN_MAC_SIZE];      /* of the container's end */
 	uint64_t netns_dev, netns_ino; /* the namespace's identity, as fstat(2) tells */
-	int64_t created_ms;    /* wall clock */
-	char *label;	       /* what the caller called it; may be NULL */
-	bool ready;	       /* false: being made or unmade; its address is taken all the same */
+	int64_t created_ms;            /* wall clock */
+	char *label;                   /* what the caller called it; may be NULL */
+	bool ready; /* false: being made or unmade; its address is taken all the same */
 };
 
 /* A mesh secret as the plan may see it: its name, never its value. */
@@ -53,6 +53,6 @@ struct intent {
 	const struct intent_if_id *if_ids;
 	size_t n_if_ids;
 	/* what the host had before us, from observation, kept in the state file */
-	char uplink[IFNAMSIZ];	 /* device of the default route; "" when there is none */
-	bool uplink_forwarding;	 /* it forwarded before we asked it to */
+	char uplink[IFNAMSIZ];  /* device of the default route; "" when there is none */
+	bool uplink_forwarding; /* it forwarded before we asked it to */
 };

@@ -8,18 +8,17 @@
 #include "base/error.h"
 #include "plan/object.h"
 
-
 /* A peer as the daemon's other modules need it. */
 struct wanted_peer {
 	char id[SN_ID_SIZE];
-	char device[IFNAMSIZ];	   /* its packets leave and come in by: "ipsec0", "snx3" */
-	uint32_t if_id;		   /* to be kept for the next struct intent; 0 = none */
+	char device[IFNAMSIZ];     /* its packets leave and come in by: "ipsec0", "snx3" */
+	uint32_t if_id;            /* to be kept for the next struct intent; 0 = none */
 	struct sn_addr overlay_ip; /* unset: it has none, no heartbeats */
-	bool owner;		   /* this host owns the pair (design §7) */
+	bool owner;                /* this host owns the pair (design §7) */
 };
 
 struct wanted {
-	struct object_set objects;	  /* sorted */
+	struct object_set objects;       /* sorted */
 	ARRAY(struct wanted_peer) peers; /* sorted by id: every host but self and the gone */
 	ARRAY(char *) remarks; /* what this data plane cannot do of the intent, for people */
 };

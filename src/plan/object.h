@@ -100,7 +100,7 @@ struct object_ike_key {
 	char id[SN_ID_SIZE + SECRET_ID_SIZE + 8]; /* "sennit-<peer>-<secret id>" */
 	char peer[SN_ID_SIZE];
 	char secret[SECRET_ID_SIZE]; /* which mesh secret it is derived from */
-	unsigned order; /* 0 = the one used for our own proof; other values are equal to each other */
+	unsigned order;              /* 0 = the one used for our own proof; all others are equal */
 };
 
 /* A connection in charon: one peer. Key: name. */

@@ -5,8 +5,7 @@
 
 static char *const no_environ[] = { NULL };
 
-static int parse_with(const char *text, char *const *env, struct config **ret,
-		      struct sn_error *e)
+static int parse_with(const char *text, char *const *env, struct config **ret, struct sn_error *e)
 {
 	_cleanup_free_ char *copy = xstrdup(text);
 
