@@ -226,17 +226,23 @@ static void start_ike(struct daemon *d)
 /* --- snapshots ------------------------------------------------------------ */
 
 /*
- * Who this host is and which mesh it belongs to does not change under a
- * running daemon: all keys hang on it. It takes a restart, by a person.
+ * Who this host is and which mesh it belongs to does not change by itself:
+ * all keys hang on it. It takes a person, and more than a restart, which
+ * begins with the stored snapshot and charon's old keys.
  */
-static bool same_identity(const struct daemon *d, const struct snapshot *s)
+static bool same_identity(struct daemon *d, const struct snapshot *s)
 {
-	if (!d->snapshot ||
-	    (streq(d->snapshot->mesh_id, s->mesh_id) && streq(d->snapshot->self_id, s->self_id)))
+	const struct snapshot *was = d->snapshot;
+
+	free(sn_steal(d->stranger));
+	if (!was || (streq(was->mesh_id, s->mesh_id) && streq(was->self_id, s->self_id)))
 		return true;
-	log_error("the metadata now say that this host is %s of mesh %s, it was %s of mesh %s; "
-		  "kept as it was: restart sennitd if that is right",
-		  s->self_id, s->mesh_id, d->snapshot->self_id, d->snapshot->mesh_id);
+	d->stranger = xasprintf(
+		"the metadata now say that this host is %s of mesh %s; it was %s of mesh %s and is "
+		"kept so. Mend the metadata or the configuration; or if they are right, stop "
+		"sennitd, run sennit cleanup, and start sennitd",
+		s->self_id, s->mesh_id, was->self_id, was->mesh_id);
+	log_error("%s", d->stranger);
 	return false;
 }
 
@@ -551,6 +557,7 @@ void daemon_free(struct daemon *d)
 	array_free(&d->secret_ids);
 	free(d->refusal);
 	free(d->metadata_error);
+	free(d->stranger);
 	loop_signal_free(d->sigterm);
 	loop_signal_free(d->sigint);
 	loop_free(d->loop);

@@ -36,6 +36,7 @@ struct daemon {
 	struct snapshot *snapshot; /* NULL: none yet */
 	bool from_store;           /* the service has not confirmed it yet */
 	char *metadata_error;      /* the failure that lasts, NULL: none */
+	char *stranger;            /* the metadata say that this is another host; NULL: no */
 
 	const struct dataplane *dataplane;
 	struct wanted wanted; /* of the last pass */

@@ -27,7 +27,8 @@ static struct host_problem *add(struct list *l, const char *what, int64_t since_
 
 static void look_at_charon(struct daemon *d, struct list *l, int64_t now)
 {
-	int64_t since = d->ike ? ike_offline_since(d->ike) : 0;
+	/* with a snapshot and without ike charon could not even be set up */
+	int64_t since = d->ike ? ike_offline_since(d->ike) : d->snapshot ? d->started_ms : 0;
 	struct host_problem *p;
 
 	if (!since || now - since <= CHARON_GONE_MS)

@@ -107,16 +107,20 @@ static json_t *metadata_json(const struct daemon *d)
 {
 	struct metadata_status s = { 0 };
 	json_t *last_ok = json_null();
+	const char *error;
 
 	if (d->metadata)
 		metadata_get_status(d->metadata, &s);
 	if (s.last_ok_ms)
 		last_ok = json_real((double)(sn_wall_ms() - s.last_ok_ms) / 1000);
-	return json_pack("{s:b, s:o, s:o, s:b, s:I, s:I, s:I}", "ok", d->metadata_error == NULL,
-			 "error", d->metadata_error ? outside_text(d->metadata_error) : json_null(),
-			 "last_ok_s", last_ok, "from_store", d->from_store, "reads",
-			 (json_int_t)s.reads, "failures", (json_int_t)s.failures, "torn",
-			 (json_int_t)s.torn);
+	/* metadata_error is the last one that was logged, the status has the last one of all */
+	error = d->stranger                    ? d->stranger
+		: d->metadata_error && s.error ? s.error
+					       : d->metadata_error;
+	return json_pack("{s:b, s:o, s:o, s:b, s:I, s:I, s:I}", "ok", error == NULL, "error",
+			 error ? outside_text(error) : json_null(), "last_ok_s", last_ok,
+			 "from_store", d->from_store, "reads", (json_int_t)s.reads, "failures",
+			 (json_int_t)s.failures, "torn", (json_int_t)s.torn);
 }
 
 static json_t *charon_json(const struct daemon *d)

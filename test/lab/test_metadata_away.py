@@ -83,3 +83,23 @@ def test_one_wrong_host_is_refused_alone(lab: Lab) -> None:
     finally:
         lab.mesh.set("h3", prefixes=good)
     lab.wait(lambda: not lab["h1"].status()["refused"], 10, "all is well again")
+
+
+def test_another_mesh_is_refused_also_after_a_restart(lab: Lab) -> None:
+    """Only a person says that a host is another one; a restart alone would not help."""
+    mesh_id = lab.mesh.id
+    lab.mesh.id = "another"
+    try:
+        lab.mesh.write()
+        lab["h1"].end()
+        lab["h1"].start()
+        lab["h1"].wait_answers()
+        error = lab.wait(lambda: lab["h1"].status()["metadata"].get("error"), 15,
+                         "h1 says that the metadata speak of another mesh")
+        assert "of mesh another" in error
+        assert "sennit cleanup" in error
+        lab.c("c1").wait_ping(lab.c("c3"))
+    finally:
+        lab.mesh.id = mesh_id
+        lab.mesh.write()
+    lab.wait(lambda: not lab["h1"].status()["metadata"].get("error"), 15, "all is well again")
