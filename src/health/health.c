@@ -402,10 +402,13 @@ static struct verdict verdict_of(const struct health *h, const struct peer *p, i
 static void tell(struct health *h, struct peer *p, const struct health_actions *actions,
 		 int64_t now)
 {
-	struct verdict before = p->told, after = verdict_of(h, p, now);
+	struct verdict before, after;
 
-	if (before.state == after.state && before.cause == after.cause)
+	/* each heartbeat of each peer asks this of all: the words only when they are needed */
+	if (p->told.state == p->state && p->told.cause == cause_of(h, p, now))
 		return;
+	before = p->told;
+	after = verdict_of(h, p, now);
 	p->told = after;
 	actions->changed(p->id, &before, &after, actions->user);
 }
