@@ -72,9 +72,11 @@ static bool reads_one(const char *value)
 static void look_at_uplink(struct daemon *d)
 {
 	char path[96], before[16] = "0", all[16] = "0";
+	char device[IFNAMSIZ];
 
-	if (net_default_device(d->net, d->uplink) < 0)
-		d->uplink[0] = '\0';
+	/* what cannot be read is as it was: containers must not lose their way out for that */
+	if (net_default_device(d->net, device) == 0)
+		memcpy(d->uplink, device, sizeof(d->uplink));
 	if (!d->uplink[0])
 		return;
 	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", d->uplink);

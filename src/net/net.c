@@ -255,10 +255,12 @@ int net_default_device(struct net *net, char ret[static IFNAMSIZ])
 {
 	struct sn_error e;
 	int index = 0;
-	int r = route_default_index(net->nl, &index, &e);
+	int r = NETLINK_INTERRUPTED;
 
-	if (r < 0)
-		return r;
+	for (int i = 0; i < OBSERVE_TRIES && r == NETLINK_INTERRUPTED; i++)
+		r = route_default_index(net->nl, &index, &e);
+	if (r != 0)
+		return r < 0 ? r : -EAGAIN;
 	/* a device that left meanwhile took its route along */
 	if (index == 0 || !if_indextoname((unsigned)index, ret))
 		ret[0] = '\0';

@@ -328,7 +328,7 @@ int route_default_index(struct netlink *nl, int *ret, struct sn_error *e)
 	struct default_search s = { 0 };
 	int r = find_default(nl, &s, e);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	*ret = s.index;
 	return 0;

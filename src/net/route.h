@@ -19,7 +19,10 @@ int route_observe(struct netlink *nl, const struct link_table *links, struct obj
  */
 int route_apply(struct netlink *nl, const struct plan_step *step, struct sn_error *e);
 
-/* The device index of the main table's IPv4 default route with the lowest metric; 0: none. */
+/*
+ * The device index of the main table's IPv4 default route with the lowest metric; 0: none.
+ * Returns 0, NETLINK_INTERRUPTED, or a negative errno with e.
+ */
 int route_default_index(struct netlink *nl, int *ret, struct sn_error *e);
 /*
  * Adds the IPv4 or IPv6 default route by gateway through this device, for
