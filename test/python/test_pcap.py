@@ -36,7 +36,11 @@ CLEAN = {
     "http": [eth(frames.ipv4(H1, "192.0.2.250", 6, TCP))],
     "arp": [eth(frames.arp(1, A, H1, bytes(6), H2), 0x0806)],
     "icmp": [eth(frames.ipv4(H1, H2, 1, frames.icmp(8, 0, bytes(4), b"ping"))),
-             eth(frames.ipv4(H1, H2, 1, frames.icmp(3, 1, bytes(4), udp(H2, H1, 500, bytes(8)))))],
+             eth(frames.ipv4(H1, H2, 1, frames.icmp(3, 1, bytes(4), udp(H2, H1, 500, bytes(8))))),
+             eth(frames.ipv4(H1, H2, 1, frames.icmp(3, 3, bytes(4), udp(H2, H1, 53, bytes(8))))),
+             eth(frames.ipv4(H1, H2, 1, frames.icmp(3, 3, bytes(4), b"short")))],
+    "refusal": [eth(frames.ipv4(H1, H2, 1, frames.icmp(3, 3, bytes(4), udp(H2, H1, port, b""))))
+                for port in (500, 4500)],
     "fragment": [eth(frames.ipv4(H1, H2, 17, b"y" * 64, offset=1480))],
     "marker": [eth(udp(H1, H2, 9, bytes(16)))],
     "udp": [eth(udp(H1, H2, 7000, b"hello"))],

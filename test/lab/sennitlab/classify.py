@@ -21,9 +21,10 @@ PROTO_IPV6, PROTO_GRE, PROTO_ESP, PROTO_ICMP6 = 41, 47, 50, 58
 PORT_IKE, PORT_NATT, PORT_VXLAN, PORT_MARKER, PORT_HTTP = 500, 4500, 4789, 9, 80
 MAX_DEPTH = 8
 
-# What the underlay of a healthy mesh carries; anything else deserves a look.
+# What the underlay of a healthy mesh carries; anything else deserves a look. A
+# refusal is what a host answers whose charon has just ended.
 EXPECTED = frozenset({"ike", "esp-in-udp", "nat-keepalive", "esp", "http", "arp", "icmp6", "igmp",
-                      "marker"})
+                      "marker", "refusal"})
 
 _u16 = struct.Struct("!H").unpack_from
 
@@ -54,6 +55,16 @@ def _classify_udp(frame: bytes, at: int, end: int) -> str:
     return "marker" if target == PORT_MARKER else "udp"
 
 
+def _is_refusal(frame: bytes, at: int) -> bool:
+    """ICMP port unreachable for IKE or ESP in UDP; what it quotes is judged elsewhere."""
+    quoted = at + 8
+    if frame[at:at + 2] != b"\x03\x03" or quoted + 20 > len(frame):
+        return False
+    udp = quoted + (frame[quoted] & 15) * 4
+    return (frame[quoted + 9] == PROTO_UDP and udp + 4 <= len(frame) and
+            _u16(frame, udp + 2)[0] in (PORT_IKE, PORT_NATT))
+
+
 def _classify_ipv4(frame: bytes, at: int) -> str:
     if at + 20 > len(frame):
         return "short"
@@ -66,6 +77,8 @@ def _classify_ipv4(frame: bytes, at: int) -> str:
         return _classify_udp(frame, body, at + total)
     if proto == PROTO_TCP and body + 4 <= len(frame):
         return "http" if PORT_HTTP in struct.unpack_from("!HH", frame, body) else "tcp"
+    if proto == PROTO_ICMP and _is_refusal(frame, body):
+        return "refusal"
     return {PROTO_ESP: "esp", PROTO_ICMP: "icmp", PROTO_IPIP: "ipip", PROTO_GRE: "gre",
             2: "igmp"}.get(proto, f"proto-{proto}")
 
