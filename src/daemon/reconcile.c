@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The pass is a small state machine: IDLE, LOOKING (charon is asked for its
- * objects), APPLYING (step after step; one that charon does ends in a
- * callback). `observed` and `plan` live from the observation to the end of
- * the pass, for the plan's steps borrow from both sets.
+ * A pass plans and then goes on APPLYING, step after step; one that charon
+ * does ends in a callback. `observed` and `plan` live from its begin to its
+ * end, for the plan's steps borrow from both sets. charon is asked for its
+ * objects (`looking`) beside the passes, for a charon that hangs must not
+ * keep the guard from being repaired: what it answers begins a pass of its own.
  *
  * Who repairs must not fight for ever: a pass that changed something is
  * followed by one that checks; when that still finds the same work, or an
@@ -21,7 +22,7 @@
 /* Passes that follow each other at once before somebody else must be undoing them. */
 #define MAX_ROUNDS 5
 
-enum phase { IDLE, LOOKING, APPLYING };
+enum phase { IDLE, APPLYING };
 
 struct reconcile {
 	struct loop *loop;
@@ -46,6 +47,8 @@ struct reconcile {
 	struct object_set observed;     /* this pass */
 	struct object_set observed_ike; /* as of the last look, for the preview */
 	unsigned known_ike;
+	bool looking; /* charon is asked */
+	bool fresh;   /* it has answered since the last pass over its objects */
 	bool guarded; /* as far as known the wanted tables are in the kernel */
 	struct plan plan;
 	size_t next; /* step */
@@ -238,7 +241,7 @@ static void end_pass(struct reconcile *r)
 	/* from here on a difference is somebody else's doing */
 	if (!r->changed)
 		r->expected &= ~(r->known & ~r->pending);
-	if (settled) {
+	if (settled && !r->asked) {
 		r->rounds = 0;
 		r->retry_ms = 0;
 	}
@@ -392,6 +395,31 @@ static void plan_pass(struct reconcile *r, unsigned known_ike)
 	loop_deferred_schedule(r->go_on);
 }
 
+static void on_ike_observed(bool ok, struct object_set *set, void *user);
+
+static void start_pass(struct reconcile *r)
+{
+	struct ike *ike = r->hooks.ike(r->hooks.user);
+	bool of_ike;
+
+	r->kinds = r->asked;
+	r->asked = 0;
+	if ((r->kinds & OBJECT_ALL_IKE) && !r->fresh && ike && ike_is_online(ike)) {
+		r->kinds &= ~OBJECT_ALL_IKE;
+		if (!r->looking)
+			ike_observe(ike, on_ike_observed, r);
+		r->looking = true;
+	}
+	if (!r->kinds)
+		return;
+	r->wanted = r->hooks.wanted(r->hooks.user);
+	if (!r->wanted)
+		return;
+	of_ike = r->fresh && (r->kinds & OBJECT_ALL_IKE);
+	r->fresh &= !of_ike;
+	plan_pass(r, of_ike ? r->known_ike : 0);
+}
+
 static void on_ike_observed(bool ok, struct object_set *set, void *user)
 {
 	struct reconcile *r = user;
@@ -401,23 +429,18 @@ static void on_ike_observed(bool ok, struct object_set *set, void *user)
 	*set = (struct object_set){ 0 };
 	object_set_sort(&r->observed_ike);
 	r->known_ike = ok ? OBJECT_ALL_IKE : 0;
-	plan_pass(r, r->known_ike);
-}
+	r->looking = false;
+	r->fresh = true;
+	if (r->phase == IDLE) {
+		/* what waits for its time goes on waiting */
+		unsigned waiting = r->asked & ~OBJECT_ALL_IKE;
 
-static void start_pass(struct reconcile *r)
-{
-	struct ike *ike = r->hooks.ike(r->hooks.user);
-
-	r->kinds = r->asked;
-	r->asked = 0;
-	r->wanted = r->hooks.wanted(r->hooks.user);
-	if (!r->wanted)
-		return;
-	r->phase = LOOKING;
-	if ((r->kinds & OBJECT_ALL_IKE) && ike && ike_is_online(ike))
-		ike_observe(ike, on_ike_observed, r);
-	else
-		plan_pass(r, 0);
+		r->asked = OBJECT_ALL_IKE;
+		start_pass(r);
+		r->asked |= waiting;
+	} else {
+		r->asked |= OBJECT_ALL_IKE;
+	}
 }
 
 static void on_timer(void *user)

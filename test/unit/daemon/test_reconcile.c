@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The reconcile loop against a kernel of our own: a set of objects, and what
- * it says to reading and applying. There is no charon.
+ * it says to reading and applying. charon is not
+ * there, or hangs.
  */
 #include "daemon/reconcile.h"
 
@@ -23,6 +24,7 @@ struct world {
 	struct object_set kernel;
 	unsigned unknown;    /* kinds that cannot be read */
 	bool refuses_tables; /* nftables is there, but not what the guard needs */
+	bool charon_hangs;   /* it is asked and does not answer */
 	bool asked_within;   /* somebody asks for a look at charon during each pass */
 	unsigned tries;      /* of FOREIGN */
 	unsigned others;     /* objects made that are no guard */
@@ -79,7 +81,7 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 bool ike_is_online(const struct ike *ike)
 {
 	(void)ike;
-	return false;
+	return w.charon_hangs;
 }
 
 void ike_observe(struct ike *ike, ike_observed_fn fn, void *user)
@@ -87,7 +89,7 @@ void ike_observe(struct ike *ike, ike_observed_fn fn, void *user)
 	(void)ike;
 	(void)fn;
 	(void)user;
-	fail();
+	assert_true(w.charon_hangs);
 }
 
 void ike_apply(struct ike *ike, const struct plan_step *step, ike_done_fn fn, void *user)
@@ -108,7 +110,7 @@ static const struct wanted *hook_wanted(void *user)
 static struct ike *hook_ike(void *user)
 {
 	(void)user;
-	return NULL;
+	return w.charon_hangs ? (struct ike *)&w : NULL;
 }
 
 static void hook_settled(void *user)
@@ -212,6 +214,17 @@ static bool passed_twice(struct world *world)
 	return reconcile_get_status(world->r)->passes >= 2;
 }
 
+/* As `nft flush ruleset` does. */
+static void flush_tables(void)
+{
+	for (size_t i = w.kernel.o.n; i-- > 0;)
+		if (w.kernel.o.v[i].kind == OBJECT_NFT) {
+			object_fini(&w.kernel.o.v[i]);
+			array_remove(&w.kernel.o, i);
+		}
+	reconcile_request(w.r, OBJECT_BIT(OBJECT_NFT), false);
+}
+
 /* --- tests ------------------------------------------------------------------- */
 
 static void a_flushed_guard_does_not_wait_for_an_object_that_fails(void **state)
@@ -223,15 +236,21 @@ static void a_flushed_guard_does_not_wait_for_an_object_that_fails(void **state)
 	/* the tries are two seconds apart by now */
 	run_until(tried_often);
 	assert_true(has_table(&w));
-	for (size_t i = w.kernel.o.n; i-- > 0;)
-		if (w.kernel.o.v[i].kind == OBJECT_NFT) {
-			object_fini(&w.kernel.o.v[i]);
-			array_remove(&w.kernel.o, i);
-		}
-	reconcile_request(w.r, OBJECT_BIT(OBJECT_NFT), false);
+	flush_tables();
 	assert_true(run_until(has_table) < 1000);
 	/* and it is somebody's doing, whatever else is not done yet */
 	assert_int_equal(reconcile_get_status(w.r)->repairs, 1);
+}
+
+static void a_flushed_guard_does_not_wait_for_a_charon_that_hangs(void **state)
+{
+	(void)state;
+	w.charon_hangs = true;
+	want_guard();
+	begin();
+	run_until(passed_twice);
+	flush_tables();
+	assert_true(run_until(has_table) < 1000);
 }
 
 static void what_failed_is_tried_again_though_others_asked_for_less(void **state)
@@ -279,6 +298,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			a_flushed_guard_does_not_wait_for_an_object_that_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_flushed_guard_does_not_wait_for_a_charon_that_hangs, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_failed_is_tried_again_though_others_asked_for_less, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_made_before_the_guard_stands, setup,
