@@ -30,12 +30,13 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 }
 
 /* Without tunnels: guard, bridge and containers stay, peers go. */
-static void take_tunnels_out(struct wanted *w)
+static void take_tunnels_out(struct wanted *w, const char *bridge)
 {
 	for (size_t i = w->objects.o.n; i-- > 0;) {
 		struct object *o = &w->objects.o.v[i];
 		bool tunnel = o->kind == OBJECT_IKE_KEY || o->kind == OBJECT_IKE_CONN ||
-			      (o->kind == OBJECT_ROUTE && !o->route.unreachable) ||
+			      (o->kind == OBJECT_ROUTE && !o->route.unreachable &&
+			       !streq(o->route.oif, bridge)) ||
 			      (o->kind == OBJECT_LINK && o->link.kind == LINK_XFRM);
 
 		if (!tunnel)
@@ -129,7 +130,7 @@ static const struct wanted *hook_wanted(void *user)
 	} else {
 		set_refusal(d, NULL);
 		if (d->down)
-			take_tunnels_out(&d->wanted);
+			take_tunnels_out(&d->wanted, d->config->bridge);
 	}
 	set_place(d);
 	return &d->wanted;

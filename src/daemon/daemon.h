@@ -56,6 +56,7 @@ struct daemon {
 	ARRAY(struct peer_boot {
 		char id[SN_ID_SIZE];
 		uint64_t ike_boot; /* of its charon, as heartbeats tell; 0: not known yet */
+		char said[128];    /* charon's last words on it that were logged, since it was up */
 	})
 	boots;
 	int64_t stall_seen; /* the last of the loop's stalls that health was told of */

@@ -34,13 +34,24 @@ static void log_change(const struct daemon *d, const char *peer, const struct ve
 		  peer_state_to_string(before->state), after->evidence, *next ? "; " : "", next);
 }
 
+static struct peer_boot *find_boot(struct daemon *d, const char *peer)
+{
+	array_foreach(&d->boots, b)
+		if (streq(b->id, peer))
+			return b;
+	return NULL;
+}
+
 static void on_changed(const char *peer, const struct verdict *before, const struct verdict *after,
 		       void *user)
 {
 	struct daemon *d = user;
+	struct peer_boot *boot = find_boot(d, peer);
 
 	log_change(d, peer, before, after);
 	probe_set_view(d->probe, peer, after->state);
+	if (boot && after->state == PEER_UP)
+		boot->said[0] = '\0';
 }
 
 /* A loop that stood still tells health before any deadline is looked at. */
@@ -78,11 +89,8 @@ static void run_soon(struct daemon *d)
 /* A peer's charon is a new process: its older SAs are void (design §7). */
 static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
 {
-	struct peer_boot *boot = NULL;
+	struct peer_boot *boot = find_boot(d, peer);
 
-	array_foreach(&d->boots, b)
-		if (streq(b->id, peer))
-			boot = b;
 	if (!boot) {
 		boot = array_add(&d->boots);
 		snprintf(boot->id, sizeof(boot->id), "%s", peer);
@@ -196,7 +204,13 @@ void peers_ike_changed(struct daemon *d)
 
 void peers_ike_error(struct daemon *d, const char *peer, const char *text)
 {
-	log_info("peer %s: charon: %s", peer, text);
+	struct peer_boot *boot = find_boot(d, peer);
+	bool again = boot && strncmp(boot->said, text, sizeof(boot->said) - 1) == 0;
+
+	/* charon repeats itself every few seconds for as long as a peer is away */
+	log_write(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "peer %s: charon: %s", peer, text);
+	if (boot)
+		snprintf(boot->said, sizeof(boot->said), "%s", text);
 	health_ike_error(d->health, peer, health_classify_ike_error(text), text, loop_now(d->loop));
 	run_soon(d);
 }
