@@ -100,6 +100,7 @@ static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
 	if (boot->ike_boot && d->ike) {
 		log_info("peer %s: its charon is a new one", peer);
 		ike_peer_booted(d->ike, peer);
+		health_renewed(d->health, peer);
 	}
 	boot->ike_boot = ike_boot;
 }

@@ -43,6 +43,7 @@ struct peer {
 	uint32_t seq;
 	uint64_t lost_bits; /* newest in bit 0, 1 = lost */
 	unsigned counted;   /* heartbeats in lost_bits, up to HEALTH_LOSS_WINDOW */
+	bool excused;       /* the gap before the next heartbeat was no loss of the path */
 
 	uint32_t echoes[ECHOES]; /* tokens that wait for their answer, 0: none */
 	unsigned next_echo;
@@ -167,9 +168,18 @@ void health_tunnel(struct health *h, const char *id, bool installed, int64_t now
 		return;
 	p->tunnel = installed;
 	if (installed) {
+		p->excused = true;
 		p->ike_cause = CAUSE_NONE;
 		p->echo_due_ms = now;
 	}
+}
+
+void health_renewed(struct health *h, const char *id)
+{
+	struct peer *p = find(h, id);
+
+	if (p)
+		p->excused = true;
 }
 
 static void count_heartbeat(struct peer *p, bool lost)
@@ -184,13 +194,14 @@ void health_heartbeat(struct health *h, const char *id, uint64_t boot, uint32_t 
 
 	if (!p)
 		return;
-	if (p->heartbeat_ms && boot == p->boot && seq > p->seq) {
+	if (p->heartbeat_ms && boot == p->boot && seq > p->seq && !p->excused) {
 		uint32_t missing = SN_MIN(seq - p->seq - 1, (uint32_t)HEALTH_LOSS_WINDOW);
 
 		while (missing--)
 			count_heartbeat(p, true);
 	}
 	count_heartbeat(p, false);
+	p->excused = false;
 	p->boot = boot;
 	p->seq = seq;
 	p->heartbeat_ms = now;

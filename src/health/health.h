@@ -88,6 +88,8 @@ void health_remove(struct health *h, const char *peer);
 
 /* Whether charon has an installed CHILD_SA with the peer. */
 void health_tunnel(struct health *h, const char *peer, bool installed, int64_t now);
+/* The peer's charon is a new one: what was lost while there was none was not lost on the way. */
+void health_renewed(struct health *h, const char *peer);
 /*
  * A valid heartbeat. boot is the sender's daemon: a new one starts a new
  * count. seq counts up by one a heartbeat within a boot.

@@ -204,6 +204,36 @@ static void the_daemon_dies_and_then_the_path(void **state)
 	assert_true(w->now - cut < 1500);
 }
 
+/* Two heartbeats are lost, too few for a doubt that ends in down. */
+static void lose_some(struct world *w)
+{
+	pass(w, 20000);
+	w->daemon = false;
+	pass(w, 2 * HEALTH_BEAT_MS);
+}
+
+static void what_a_restart_of_charon_costs_is_no_loss_of_the_path(void **state)
+{
+	struct world *w = *state;
+
+	health_tunnel(w->h, "a", true, w->now);
+	lose_some(w);
+	health_tunnel(w->h, "a", false, w->now);
+	health_tunnel(w->h, "a", true, w->now);
+	w->daemon = true;
+	pass(w, HEALTH_BEAT_MS);
+	assert_true(get(w).loss == 0);
+	lose_some(w);
+	health_renewed(w->h, "a");
+	w->daemon = true;
+	pass(w, HEALTH_BEAT_MS);
+	assert_true(get(w).loss == 0);
+	lose_some(w);
+	w->daemon = true;
+	pass(w, HEALTH_BEAT_MS);
+	assert_true(get(w).loss > 0);
+}
+
 static void loss_degrades_and_is_counted(void **state)
 {
 	struct world *w = *state;
@@ -292,6 +322,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_quick_restart_of_the_daemon_changes_nothing,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_daemon_dies_and_then_the_path, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_a_restart_of_charon_costs_is_no_loss_of_the_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(loss_degrades_and_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(our_own_stall_is_nobodys_fault, setup, teardown),
 		cmocka_unit_test_setup_teardown(charons_words_name_the_cause_only_when_they_last,
