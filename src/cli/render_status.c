@@ -203,11 +203,19 @@ static void add_apply(struct strbuf *b, const struct face *f, const json_t *stat
 
 /* --- the peers ------------------------------------------------------------------ */
 
+/* What was measured while it carried says nothing of a peer that does not. */
+static bool carries(const json_t *peer)
+{
+	const char *state = render_text(peer, "state");
+
+	return streq(state, "up") || streq(state, "degraded");
+}
+
 static void add_rtt(struct table *t, const json_t *peer)
 {
 	double rtt;
 
-	if (render_number(peer, "rtt_ms", &rtt))
+	if (carries(peer) && render_number(peer, "rtt_ms", &rtt))
 		table_add_cellf(t, PLAIN, rtt < 10 ? "%.1f ms" : "%.0f ms", rtt);
 	else
 		table_add_cell(t, PLAIN, "-");
@@ -217,7 +225,7 @@ static void add_loss(struct table *t, const json_t *peer)
 {
 	double loss;
 
-	if (!render_number(peer, "loss", &loss))
+	if (!carries(peer) || !render_number(peer, "loss", &loss))
 		table_add_cell(t, PLAIN, "-");
 	else if (loss > 0 && loss < 0.01)
 		table_add_cell(t, YELLOW, "<1%");

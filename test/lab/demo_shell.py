@@ -18,7 +18,7 @@ HELP = """
    flows               what the containers' packets of the last minutes did
    wire                what the capture holds
    exec h1 COMMAND …   any command in the namespace of a host or container
-   sennit h1 VERB …    the operator's tool there (peers, plan, attachments, doctor, …)
+   sennit h1 VERB …    the operator's tool there (peers, plan, attachments, down, …)
    log h1              the end of its log
    quit                removes everything
 """
