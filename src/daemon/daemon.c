@@ -381,7 +381,8 @@ static void on_net_changed(unsigned kinds, const char *device, void *user)
 	if (device)
 		probe_device_changed(d->probe, device);
 	reconcile_request(d->reconcile, kinds | OBJECT_BIT(OBJECT_ROUTE), false);
-	if ((kinds & OBJECT_BIT(OBJECT_LINK)) && attachments_sweep(d->attachments) > 0) {
+	/* a look at each container's interface: not for devices of others */
+	if (!device && (kinds & OBJECT_BIT(OBJECT_LINK)) && attachments_sweep(d->attachments) > 0) {
 		log_notice("a container's interface is gone with its namespace; its address rests");
 		daemon_intent_changed(d);
 	}
