@@ -88,8 +88,13 @@ static void add_metadata(struct strbuf *b, const struct face *f, const json_t *s
 
 	if (!ok)
 		strbuf_addf(&text, "FAILING: %s; ", render_text(metadata, "error"));
-	if (stored)
+	if (stored && render_number(metadata, "stored_s", &age)) {
+		strbuf_adds(&text, "working from the copy stored ");
+		face_add_duration(&text, age);
+		strbuf_adds(&text, " ago; ");
+	} else if (stored) {
 		strbuf_adds(&text, "working from the stored copy; ");
+	}
 	if (render_number(metadata, "last_ok_s", &age)) {
 		strbuf_adds(&text, "read ");
 		face_add_duration(&text, age);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 /* --- intent --------------------------------------------------------------- */
 
@@ -54,8 +55,9 @@ static void set_refusal(struct daemon *d, const char *text)
 	free(d->refusal);
 	d->refusal = xstrdup_null(text);
 	if (text)
-		log_error("the %s data plane cannot do what is asked: %s; only the guard is kept",
-			  d->dataplane->name, text);
+		log_error(
+			"the %s data plane cannot do what is asked: %s; this host stays as it was",
+			d->dataplane->name, text);
 	else
 		log_notice("the %s data plane can do what is asked now", d->dataplane->name);
 }
@@ -112,10 +114,27 @@ static void set_place(struct daemon *d)
 	attachments_set_place(d->attachments, &place);
 }
 
+/*
+ * What cannot be done as a whole changes nothing: the last intent that could
+ * be done stays. When there was none since the start, the guard is made and
+ * whatever an earlier life left is let be.
+ */
+static const struct wanted *refuse(struct daemon *d, const struct intent *intent, const char *why)
+{
+	set_refusal(d, why);
+	if (d->wanted.objects.o.n == 0 || d->wanted.guard_only) {
+		wanted_fini(&d->wanted);
+		d->dataplane->want_guard(intent, &d->wanted);
+		d->wanted.guard_only = true;
+	}
+	return &d->wanted;
+}
+
 /* The reconcile loop asks at the begin of each pass. */
 static const struct wanted *hook_wanted(void *user)
 {
 	struct daemon *d = user;
+	struct wanted fresh = { 0 };
 	struct sn_error e = { 0 };
 	struct intent intent;
 
@@ -123,15 +142,13 @@ static const struct wanted *hook_wanted(void *user)
 		return NULL;
 	look_at_uplink(d);
 	daemon_get_intent(d, &intent);
+	if (d->dataplane->want(&intent, &fresh, &e) < 0)
+		return refuse(d, &intent, e.text);
+	set_refusal(d, NULL);
+	if (d->down)
+		take_tunnels_out(&fresh, d->config->bridge);
 	wanted_fini(&d->wanted);
-	if (d->dataplane->want(&intent, &d->wanted, &e) < 0) {
-		set_refusal(d, e.text);
-		d->dataplane->want_guard(&intent, &d->wanted);
-	} else {
-		set_refusal(d, NULL);
-		if (d->down)
-			take_tunnels_out(&d->wanted, d->config->bridge);
-	}
+	d->wanted = fresh;
 	set_place(d);
 	return &d->wanted;
 }
@@ -164,6 +181,8 @@ static void hook_settled(void *user)
 {
 	struct daemon *d = user;
 
+	if (d->wanted.guard_only)
+		return; /* who the peers are is not known */
 	set_tunnels(d);
 	peers_update(d);
 }
@@ -176,7 +195,6 @@ static void on_ike_online(void *user)
 
 	log_notice("charon %d answers", ike_charon_pid(d->ike));
 	probe_set_ike_boot(d->probe, ike_boot_id(d->ike));
-	health_ike_online(d->health, true, loop_now(d->loop));
 	reconcile_request(d->reconcile, OBJECT_ALL_IKE | OBJECT_ALL_NET, true);
 }
 
@@ -185,7 +203,6 @@ static void on_ike_offline(const char *why, void *user)
 	struct daemon *d = user;
 
 	log_error("charon is away: %s", why);
-	health_ike_online(d->health, false, loop_now(d->loop));
 	peers_ike_changed(d);
 	reconcile_request(d->reconcile, OBJECT_ALL_IKE | OBJECT_ALL_NET, true);
 }
@@ -356,6 +373,15 @@ static void on_metadata_ok(void *user)
 	log_notice("metadata: the service answers again");
 }
 
+/* When the stored snapshot was written, by the wall clock; 0: not known. */
+static int64_t stored_at(const struct daemon *d)
+{
+	_cleanup_free_ char *path = xasprintf("%s/snapshot.json", d->config->state_dir);
+	struct stat st;
+
+	return stat(path, &st) < 0 ? 0 : (int64_t)st.st_mtime * 1000;
+}
+
 static int load_stored_snapshot(struct daemon *d)
 {
 	struct snapshot *s = NULL;
@@ -368,6 +394,7 @@ static int load_stored_snapshot(struct daemon *d)
 		return r;
 	}
 	d->from_store = true;
+	d->stored_ms = stored_at(d);
 	use_snapshot(d, s);
 	return 0;
 }

@@ -35,6 +35,7 @@ struct daemon {
 	struct metadata *metadata;
 	struct snapshot *snapshot; /* NULL: none yet */
 	bool from_store;           /* the service has not confirmed it yet */
+	int64_t stored_ms;         /* when the stored one was written; 0: not known */
 	char *metadata_error;      /* the failure that lasts, NULL: none */
 	char *stranger;            /* the metadata say that this is another host; NULL: no */
 

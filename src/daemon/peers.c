@@ -76,6 +76,9 @@ static void run_health(void *user)
 	int64_t next;
 
 	tell_stall(d, now);
+	/* one that is there but says nothing carries nothing either (libipsec), and no peer is to
+	 * blame */
+	health_ike_online(d->health, d->ike && ike_silent_since(d->ike) == 0, now);
 	next = health_tick(d->health, &actions, now);
 	loop_timer_set(d->health_timer, next - loop_now(d->loop));
 }

@@ -6,6 +6,7 @@
 
 #define CHARON_GONE_MS 10000
 #define APPLY_FAILING_MS 30000
+#define PROBE_TROUBLE_MS 1000
 #define STALL_SHOWN_MS 30000
 #define STALL_BAD_MS 2000
 
@@ -28,7 +29,7 @@ static struct host_problem *add(struct list *l, const char *what, int64_t since_
 static void look_at_charon(struct daemon *d, struct list *l, int64_t now)
 {
 	/* with a snapshot and without ike charon could not even be set up */
-	int64_t since = d->ike ? ike_offline_since(d->ike) : d->snapshot ? d->started_ms : 0;
+	int64_t since = d->ike ? ike_silent_since(d->ike) : d->snapshot ? d->started_ms : 0;
 	struct host_problem *p;
 
 	if (!since || now - since <= CHARON_GONE_MS)
@@ -63,6 +64,20 @@ static void look_at_objects(struct daemon *d, struct list *l, int64_t now)
 	}
 }
 
+static void look_at_probe(struct daemon *d, struct list *l, int64_t now)
+{
+	int64_t since;
+	const char *why = probe_trouble(d->probe, &since);
+	struct host_problem *p;
+
+	if (!why || now - since <= PROBE_TROUBLE_MS)
+		return;
+	p = add(l, "probe-failing", since,
+		"free the port or give the right; until then every peer "
+		"looks as if it did not answer");
+	snprintf(p->text, sizeof(p->text), "no peer can be probed: %s", why);
+}
+
 static void look_at_loop(struct daemon *d, struct list *l, int64_t now)
 {
 	const struct loop_stats *s = loop_get_stats(d->loop);
@@ -87,6 +102,7 @@ size_t problems_collect(struct daemon *d, struct host_problem ret[static HOST_PR
 			 sizeof(ret->text), "%s", d->refusal);
 	look_at_charon(d, &l, now);
 	look_at_objects(d, &l, now);
+	look_at_probe(d, &l, now);
 	look_at_loop(d, &l, now);
 	return l.n;
 }

@@ -365,6 +365,13 @@ static void note_reading(struct reconcile *r)
 	snprintf(s->unread, sizeof(s->unread), "%s", failure);
 }
 
+static void drop_deletions(struct plan *plan)
+{
+	for (size_t i = plan->steps.n; i-- > 0;)
+		if (plan->steps.v[i].verb == PLAN_DELETE)
+			array_remove(&plan->steps, i);
+}
+
 /* Adds the kernel's objects to what charon has, plans, begins to apply. */
 static void plan_pass(struct reconcile *r, unsigned known_ike)
 {
@@ -387,6 +394,8 @@ static void plan_pass(struct reconcile *r, unsigned known_ike)
 	r->known = known;
 	r->pending = 0;
 	plan_build(&r->wanted->objects, &r->observed, known, &r->plan);
+	if (r->wanted->guard_only)
+		drop_deletions(&r->plan);
 	r->phase = APPLYING;
 	r->next = r->changed = r->failed = r->not_ready = 0;
 	/* tried again like what cannot be applied */

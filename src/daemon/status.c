@@ -106,28 +106,32 @@ static json_t *problems_json(struct daemon *d, bool *ret_healthy)
 static json_t *metadata_json(const struct daemon *d)
 {
 	struct metadata_status s = { 0 };
-	json_t *last_ok = json_null();
+	json_t *last_ok = json_null(), *stored = json_null();
 	const char *error;
 
 	if (d->metadata)
 		metadata_get_status(d->metadata, &s);
 	if (s.last_ok_ms)
 		last_ok = json_real((double)(sn_wall_ms() - s.last_ok_ms) / 1000);
+	if (d->from_store && d->stored_ms)
+		stored = json_real((double)(sn_wall_ms() - d->stored_ms) / 1000);
 	/* metadata_error is the last one that was logged, the status has the last one of all */
 	error = d->stranger                    ? d->stranger
 		: d->metadata_error && s.error ? s.error
 					       : d->metadata_error;
-	return json_pack("{s:b, s:o, s:o, s:b, s:I, s:I, s:I}", "ok", error == NULL, "error",
+	return json_pack("{s:b, s:o, s:o, s:b, s:o, s:I, s:I, s:I}", "ok", error == NULL, "error",
 			 error ? outside_text(error) : json_null(), "last_ok_s", last_ok,
-			 "from_store", d->from_store, "reads", (json_int_t)s.reads, "failures",
-			 (json_int_t)s.failures, "torn", (json_int_t)s.torn);
+			 "from_store", d->from_store, "stored_s", stored, "reads",
+			 (json_int_t)s.reads, "failures", (json_int_t)s.failures, "torn",
+			 (json_int_t)s.torn);
 }
 
 static json_t *charon_json(const struct daemon *d)
 {
 	if (!d->ike)
 		return json_pack("{s:b, s:i, s:n}", "online", 0, "pid", 0, "boot_id");
-	return json_pack("{s:b, s:i, s:o}", "online", ike_is_online(d->ike), "pid",
+	return json_pack("{s:b, s:i, s:o}", "online",
+			 ike_is_online(d->ike) && ike_silent_since(d->ike) == 0, "pid",
 			 ike_charon_pid(d->ike), "boot_id", hex(ike_boot_id(d->ike), 16));
 }
 

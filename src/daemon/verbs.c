@@ -84,10 +84,11 @@ static int verb_detach(json_t *args, int fd, json_t **ret, struct sn_error *e, v
 		r = attachments_detach(d->attachments, fd, ifname, e);
 	else
 		r = sn_error_set(e, -EINVAL, "neither an id nor a network namespace was passed");
+	/* the guard follows at once, also when it went only half way */
+	reconcile_flush(d->reconcile);
 	if (r < 0)
 		return r;
 	*ret = json_pack("{s:b}", "detached", r == 0);
-	daemon_intent_changed(d);
 	return 0;
 }
 

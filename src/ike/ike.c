@@ -513,6 +513,13 @@ int64_t ike_offline_since(const struct ike *ike)
 	return ike->offline_since;
 }
 
+int64_t ike_silent_since(const struct ike *ike)
+{
+	if (ike->offline_since)
+		return ike->offline_since;
+	return ike->poll && sn_now_ms() - ike->poll_began > IKE_SILENT_MS ? ike->poll_began : 0;
+}
+
 uint64_t ike_boot_id(const struct ike *ike)
 {
 	return session_boot_id(ike->session);

@@ -91,6 +91,12 @@ void ike_shutdown(struct ike *ike, void (*done)(void *user), void *user);
 bool ike_is_online(const struct ike *ike);
 /* Since when offline (sn_now_ms), 0 when online. */
 int64_t ike_offline_since(const struct ike *ike);
+/*
+ * Since when charon says nothing: offline, or online with a question that has been
+ * unanswered for IKE_SILENT_MS (stopped, starved, stuck). 0: it answers.
+ */
+#define IKE_SILENT_MS 1000
+int64_t ike_silent_since(const struct ike *ike);
 /* Random, of the running charon: changes when and only when charon is a new process. */
 uint64_t ike_boot_id(const struct ike *ike);
 int ike_charon_pid(const struct ike *ike);

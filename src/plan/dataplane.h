@@ -20,6 +20,11 @@ struct wanted_peer {
 struct wanted {
 	struct object_set objects;       /* sorted */
 	ARRAY(struct wanted_peer) peers; /* sorted by id: every host but self and the gone */
+	/*
+	 * Set by who asked want_guard() for lack of more: other objects of ours are not
+	 * unwanted, only unknown, so none is deleted.
+	 */
+	bool guard_only;
 	ARRAY(char *) remarks; /* what this data plane cannot do of the intent, for people */
 };
 void wanted_fini(struct wanted *w);

@@ -53,6 +53,8 @@ struct probe {
 	ARRAY(struct probe_peer) peers;
 	ARRAY(struct leg *) legs;
 	struct probe_stats stats;
+	int64_t trouble_since; /* 0: none */
+	char trouble[128];
 };
 
 /* The payload of an echo. It comes back as it went, so its byte order is ours alone. */
@@ -201,6 +203,16 @@ static int open_socket(const struct leg *leg, int type, int protocol, uint16_t p
 	return sn_steal_fd(&fd);
 }
 
+static void note_trouble(struct probe *p, const char *what, int result)
+{
+	/* its device is not there, or goes just now: the one who made it knows */
+	if (result == -ENODEV || result == -ENXIO)
+		return;
+	if (!p->trouble_since)
+		p->trouble_since = loop_now(p->loop);
+	snprintf(p->trouble, sizeof(p->trouble), "%s: %s", what, sn_strerror(result));
+}
+
 static void leg_open(struct leg *leg)
 {
 	const uint32_t only_replies = ~(1u << ICMP_ECHOREPLY);
@@ -208,11 +220,17 @@ static void leg_open(struct leg *leg)
 	if (leg->udp >= 0 || leg->probe->settings.self_overlay_ip.family != AF_INET)
 		return;
 	leg->udp = open_socket(leg, SOCK_DGRAM, 0, SENNIT_HEARTBEAT_PORT);
-	leg->icmp = leg->udp < 0 ? -1 : open_socket(leg, SOCK_RAW, IPPROTO_ICMP, 0);
+	if (leg->udp < 0) {
+		note_trouble(leg->probe, "the heartbeat port", leg->udp);
+		return;
+	}
+	leg->icmp = open_socket(leg, SOCK_RAW, IPPROTO_ICMP, 0);
 	if (leg->icmp < 0) {
+		note_trouble(leg->probe, "the echo socket", leg->icmp);
 		leg_close(leg);
 		return;
 	}
+	leg->probe->trouble_since = 0;
 	/* fewer wake-ups for the echoes of others; take_echo() checks all the same */
 	setsockopt(leg->icmp, SOL_RAW, ICMP_FILTER, &only_replies, sizeof(only_replies));
 	leg->udp_io = loop_io_new(leg->probe->loop, leg->udp, LOOP_READ, on_udp, leg);
@@ -418,4 +436,10 @@ void probe_set_ike_boot(struct probe *p, uint64_t ike_boot)
 const struct probe_stats *probe_get_stats(const struct probe *p)
 {
 	return &p->stats;
+}
+
+const char *probe_trouble(const struct probe *p, int64_t *ret_since)
+{
+	*ret_since = p->trouble_since;
+	return p->trouble_since ? p->trouble : NULL;
 }

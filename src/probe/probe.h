@@ -53,6 +53,13 @@ void probe_set_view(struct probe *p, const char *peer, unsigned view);
 void probe_set_ike_boot(struct probe *p, uint64_t ike_boot);
 void probe_send_echo(struct probe *p, const char *peer, uint32_t token);
 
+/*
+ * Why no probe can be sent or heard though its device is there ("the heartbeat
+ * port: Address already in use"), since when; NULL: nothing is in the way. A
+ * device that is not there is no trouble of the probe's.
+ */
+const char *probe_trouble(const struct probe *p, int64_t *ret_since);
+
 struct probe_stats {
 	uint64_t sent, received, bad, bad_mac, unknown_peer, replayed, send_errors;
 };
