@@ -32,31 +32,6 @@ static const char *const families[] = {
 	[NFPROTO_NETDEV] = "netdev", [NFPROTO_BRIDGE] = "bridge", [NFPROTO_IPV6] = "ip6",
 };
 
-int nft_new(struct nft **ret, struct sn_error *e)
-{
-	_cleanup_(nft_freep) struct nft *nft = xcalloc(1, sizeof(*nft));
-	int r = netlink_new(NETLINK_NETFILTER, &nft->nl, e);
-
-	if (r < 0)
-		return r;
-	nft->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!nft->ctx || nft_ctx_buffer_output(nft->ctx) || nft_ctx_buffer_error(nft->ctx))
-		return sn_error_set(e, -ENOMEM, "libnftables cannot be started");
-	nft_ctx_output_set_flags(nft->ctx, NFT_CTX_OUTPUT_STATELESS);
-	*ret = sn_steal(nft);
-	return 0;
-}
-
-void nft_free(struct nft *nft)
-{
-	if (!nft)
-		return;
-	if (nft->ctx)
-		nft_ctx_free(nft->ctx);
-	netlink_free(nft->nl);
-	free(nft);
-}
-
 /*
  * libnftables tells no errno, but text for people: of its several lines (the
  * words, the command, a row of ^^^) the first says what is wrong.
@@ -73,6 +48,37 @@ static int run(struct nft *nft, const char *command, struct sn_error *e)
 		return 0;
 	r = errno == EPERM || errno == ENOBUFS || errno == ENOMEM ? -errno : -EINVAL;
 	return sn_error_set(e, r, "nftables: %.*s", (int)strcspn(words, "\n"), words);
+}
+
+int nft_new(struct nft **ret, struct sn_error *e)
+{
+	_cleanup_(nft_freep) struct nft *nft = xcalloc(1, sizeof(*nft));
+	struct sn_error ignored;
+	int r = netlink_new(NETLINK_NETFILTER, &nft->nl, e);
+
+	if (r < 0)
+		return r;
+	nft->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (!nft->ctx || nft_ctx_buffer_output(nft->ctx) || nft_ctx_buffer_error(nft->ctx))
+		return sn_error_set(e, -ENOMEM, "libnftables cannot be started");
+	nft_ctx_output_set_flags(nft->ctx, NFT_CTX_OUTPUT_STATELESS);
+	/*
+	 * The first command costs 15 ms and more, for the library's own tables; here no
+	 * loop turns yet. What it says of a table that may not be there is no matter.
+	 */
+	run(nft, "list table inet sennit", &ignored);
+	*ret = sn_steal(nft);
+	return 0;
+}
+
+void nft_free(struct nft *nft)
+{
+	if (!nft)
+		return;
+	if (nft->ctx)
+		nft_ctx_free(nft->ctx);
+	netlink_free(nft->nl);
+	free(nft);
 }
 
 static int on_table(const struct nlmsghdr *nlh, void *user)
