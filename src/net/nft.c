@@ -67,6 +67,8 @@ int nft_new(struct nft **ret, struct sn_error *e)
 	 * loop turns yet. What it says of a table that may not be there is no matter.
 	 */
 	run(nft, "list table inet sennit", &ignored);
+	/* it stays in the buffer until it is fetched, before the next answer */
+	nft_ctx_get_output_buffer(nft->ctx);
 	*ret = sn_steal(nft);
 	return 0;
 }
