@@ -9,6 +9,12 @@
  * base, model, plan and health never log above debug; net, ike, metadata
  * return errors; the layer that knows the operator's words logs, once.
  * Names and texts from outside are escaped here, so a caller passes them raw.
+ *
+ * As text a line is the message. As JSON (one object a line) it has "time",
+ * "level", "program", "message" and the fields that the caller gave, which in text
+ * are left out: the message says the same in words.
+ *
+ * For one thread: the one of the loop.
  */
 #pragma once
 
@@ -27,6 +33,11 @@ const char *log_level_to_string(enum log_level level);
 /* 0, or -EINVAL for a name that is no level. */
 int log_level_from_string(const char *name, enum log_level *ret);
 
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+/* 0, or -EINVAL for anything but "text" and "json". */
+int log_format_from_string(const char *name, enum log_format *ret);
+const char *log_format_to_string(enum log_format format);
+
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 /*
@@ -34,8 +45,28 @@ enum log_level log_get_level(void);
  * JOURNAL_STREAM names our stderr), else with wall clock, program and level.
  */
 void log_init(const char *program);
+void log_set_format(enum log_format format);
+enum log_format log_get_format(void);
+/*
+ * From now on equal lines above debug are counted (base/log_repeat.h): "… 41
+ * times in 60 s". Call log_tick() about every second, log_flush() at the end.
+ */
+void log_count_repeats(void);
+void log_tick(void);
+void log_flush(void);
 
 void log_write(enum log_level level, const char *fmt, ...) SN_PRINTF(2, 3);
+
+/*
+ * What the line is about, for who reads it by program: "peer", "object",
+ * "state", … Keys are ours, other than those above; a NULL value leaves its field out.
+ */
+struct log_field {
+	const char *key, *value;
+};
+#define LOG_FIELDS(...) ((const struct log_field[]){ __VA_ARGS__, { NULL, NULL } })
+void log_write_fields(enum log_level level, const struct log_field *fields, const char *fmt, ...)
+	SN_PRINTF(3, 4);
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -97,6 +97,7 @@ static int run(struct config *config, struct sn_error *e)
 
 	if (r < 0)
 		return r;
+	log_count_repeats();
 	log_notice("sennitd " SENNIT_VERSION " runs");
 	return daemon_run(d);
 }
@@ -116,6 +117,7 @@ int main(int argc, char **argv)
 	r = load_config(&options, &config, &e);
 	if (r == 0) {
 		log_set_level(config->log_level);
+		log_set_format(config->log_format);
 		if (options.check || options.dry_run) {
 			r = options.dry_run ? dry_run(config, &e) : 0;
 			config_free(config);
@@ -125,5 +127,6 @@ int main(int argc, char **argv)
 	}
 	if (r < 0)
 		log_error("%s", e.text);
+	log_flush();
 	return r < 0 ? EXIT_FAILED : 0;
 }

@@ -205,6 +205,16 @@ static int set_log_level(struct config *c, const struct option *o, const json_t 
 	return 0;
 }
 
+static int set_log_format(struct config *c, const struct option *o, const json_t *v,
+			  struct sn_error *e)
+{
+	const char *s = json_string_value(v);
+
+	if (!s || log_format_from_string(s, MEMBER(c, o, enum log_format)) < 0)
+		return wrong(e, v, "text or json");
+	return 0;
+}
+
 static int set_underlay(struct config *c, const struct option *o, const json_t *v,
 			struct sn_error *e)
 {
@@ -317,7 +327,9 @@ static int add_listener(struct config *c, const struct option *o, const json_t *
 	X("SENNIT_STATE_DIR", "state_dir", AS_STRING, set_path, state_dir, 0, MAX_TEXT,            \
 	  "folder of what must survive a reboot")                                                  \
 	X("SENNIT_LOG_LEVEL", "log.level", AS_STRING, set_log_level, log_level, 0, 0,              \
-	  "error, warning, notice, info or debug")
+	  "error, warning, notice, info or debug")                                                 \
+	X("SENNIT_LOG_FORMAT", "log.format", AS_STRING, set_log_format, log_format, 0, 0,          \
+	  "text, or json: one object a line")
 
 #define AS_OPTION(variable, key, kind, set, member, min, max, what)                                \
 	{ variable, key, kind, set, offsetof(struct config, member), min, max },
@@ -518,6 +530,7 @@ struct config *config_new(void)
 	c->run_dir = xstrdup("/run/sennit");
 	c->state_dir = xstrdup("/var/lib/sennit");
 	c->log_level = LOG_LEVEL_INFO;
+	c->log_format = LOG_FORMAT_TEXT;
 	return c;
 }
 

@@ -40,6 +40,7 @@ struct config {
 	char *run_dir;                      /* run_dir, /run/sennit */
 	char *state_dir;                    /* state_dir, /var/lib/sennit */
 	enum log_level log_level;           /* log.level, info */
+	enum log_format log_format;         /* log.format: text, json; text */
 };
 
 /* All defaults. */

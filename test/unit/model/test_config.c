@@ -53,6 +53,7 @@ static void an_empty_file_is_all_defaults(void **state)
 	assert_string_equal(c->run_dir, "/run/sennit");
 	assert_string_equal(c->state_dir, "/var/lib/sennit");
 	assert_int_equal(c->log_level, LOG_LEVEL_INFO);
+	assert_int_equal(c->log_format, LOG_FORMAT_TEXT);
 }
 
 static void no_file_is_all_defaults_with_variables(void **state)
@@ -181,6 +182,8 @@ static void wrong_files_are_refused_with_the_place(void **state)
 		  "FILE: /run_dir: is 81 bytes long; at most 80 are allowed" },
 		{ "{'state_dir': null, 'log': {'level': 'loud'}}",
 		  "FILE: /log/level: is \"loud\"; expected error, warning, notice, info or debug" },
+		{ "{'log': {'format': 'xml'}}",
+		  "FILE: /log/format: is \"xml\"; expected text or json" },
 	};
 	struct config *c = NULL;
 	struct sn_error e;
