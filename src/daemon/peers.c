@@ -27,11 +27,16 @@ static void log_change(const struct daemon *d, const char *peer, const struct ve
 	enum log_level level = after->state == PEER_UP ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING;
 	const char *next = peer_cause_next_step(after->cause);
 
-	log_write(level, "peer %s (%s, %s) is %s%s%s, was %s: %s%s%s", peer, h ? h->name : "?",
-		  h ? SN_ADDR_STR(&h->underlay.v[0]) : "?", peer_state_to_string(after->state),
-		  after->cause == CAUSE_NONE ? "" : ": ",
-		  after->cause == CAUSE_NONE ? "" : peer_cause_to_string(after->cause),
-		  peer_state_to_string(before->state), after->evidence, *next ? "; " : "", next);
+	log_write_fields(
+		level,
+		LOG_FIELDS({ "peer", peer }, { "state", peer_state_to_string(after->state) },
+			   { "was", peer_state_to_string(before->state) },
+			   { "cause", peer_cause_to_string(after->cause) }),
+		"peer %s (%s, %s) is %s%s%s, was %s: %s%s%s", peer, h ? h->name : "?",
+		h ? SN_ADDR_STR(&h->underlay.v[0]) : "?", peer_state_to_string(after->state),
+		after->cause == CAUSE_NONE ? "" : ": ",
+		after->cause == CAUSE_NONE ? "" : peer_cause_to_string(after->cause),
+		peer_state_to_string(before->state), after->evidence, *next ? "; " : "", next);
 }
 
 static struct peer_boot *find_boot(struct daemon *d, const char *peer)
@@ -101,7 +106,8 @@ static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
 	if (ike_boot == 0 || ike_boot == boot->ike_boot)
 		return;
 	if (boot->ike_boot && d->ike) {
-		log_info("peer %s: its charon is a new one", peer);
+		log_write_fields(LOG_LEVEL_INFO, LOG_FIELDS({ "peer", peer }),
+				 "peer %s: its charon is a new one", peer);
 		ike_peer_booted(d->ike, peer);
 		health_renewed(d->health, peer);
 	}
@@ -159,7 +165,8 @@ static void forget_removed(struct daemon *d)
 	for (size_t i = d->boots.n; i-- > 0;) {
 		if (is_wanted(d, d->boots.v[i].id))
 			continue;
-		log_notice("peer %s is no peer any more", d->boots.v[i].id);
+		log_write_fields(LOG_LEVEL_NOTICE, LOG_FIELDS({ "peer", d->boots.v[i].id }),
+				 "peer %s is no peer any more", d->boots.v[i].id);
 		health_remove(d->health, d->boots.v[i].id);
 		array_remove(&d->boots, i);
 	}
@@ -212,7 +219,8 @@ void peers_ike_error(struct daemon *d, const char *peer, const char *text)
 	bool again = boot && strncmp(boot->said, text, sizeof(boot->said) - 1) == 0;
 
 	/* charon repeats itself every few seconds for as long as a peer is away */
-	log_write(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "peer %s: charon: %s", peer, text);
+	log_write_fields(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, LOG_FIELDS({ "peer", peer }),
+			 "peer %s: charon: %s", peer, text);
 	if (boot)
 		snprintf(boot->said, sizeof(boot->said), "%s", text);
 	health_ike_error(d->health, peer, health_classify_ike_error(text), text, loop_now(d->loop));

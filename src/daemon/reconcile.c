@@ -97,7 +97,8 @@ static void note_trouble(struct reconcile *r, const struct plan_step *step, cons
 	free(t->text);
 	t->text = xstrdup_null(text);
 	if (text)
-		log_error("%s: %s", t->object, text);
+		log_write_fields(LOG_LEVEL_ERROR, LOG_FIELDS({ "object", t->object }), "%s: %s",
+				 t->object, text);
 	else
 		log_debug("%s: not ready yet", t->object);
 }
@@ -110,7 +111,8 @@ static void clear_trouble(struct reconcile *r, const struct plan_step *step)
 	if (!t)
 		return;
 	if (t->text)
-		log_notice("%s: works now", object);
+		log_write_fields(LOG_LEVEL_NOTICE, LOG_FIELDS({ "object", object }),
+				 "%s: works now", object);
 	trouble_fini(t);
 	array_remove(&r->status.troubles, (size_t)(t - r->status.troubles.v));
 }

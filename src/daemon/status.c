@@ -293,5 +293,8 @@ json_t *status_to_json(struct daemon *d)
 	json_object_set_new(status, "refused", refused_json(d));
 	json_object_set_new(status, "attachments", attachments_json(d));
 	json_object_set_new(status, "loop", loop_json(d));
+	json_object_set_new(status, "log",
+			    json_pack("{s:s, s:s}", "level", log_level_to_string(log_get_level()),
+				      "format", log_format_to_string(log_get_format())));
 	return status;
 }

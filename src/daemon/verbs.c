@@ -141,6 +141,32 @@ static int verb_kick(json_t *args, int fd, json_t **ret, struct sn_error *e, voi
 	return sn_error_set(e, -ENOENT, "'%s' is no peer; `sennit peers` lists them", peer);
 }
 
+static int verb_log_level(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	enum log_level level, was = log_get_level();
+	const char *name = NULL;
+
+	(void)fd;
+	(void)user;
+	if (json_read_string(args, NULL, "level", JSON_REQUIRED, &name, e) < 0)
+		return -EINVAL;
+	if (log_level_from_string(name, &level) < 0)
+		return sn_error_set(e, -EINVAL,
+				    "'%s' is no level: error, warning, notice, info "
+				    "or debug",
+				    name);
+	/* said at whichever of the two lets it through */
+	log_set_level(SN_MAX(level, was));
+	log_notice("log level is %s now, was %s", log_level_to_string(level),
+		   log_level_to_string(was));
+	log_set_level(level);
+	*ret = json_pack("{s:s, s:s, s:o}", "level", log_level_to_string(level), "was",
+			 log_level_to_string(was), "text",
+			 json_sprintf("the log level is %s now, was %s", log_level_to_string(level),
+				      log_level_to_string(was)));
+	return 0;
+}
+
 const struct ctl_verb daemon_verbs[] = {
 	{ .name = "status", .changes = false, .run = verb_status },
 	{ .name = "plan", .changes = false, .run = verb_plan },
@@ -150,5 +176,6 @@ const struct ctl_verb daemon_verbs[] = {
 	{ .name = "down", .changes = true, .run = verb_down },
 	{ .name = "up", .changes = true, .run = verb_up },
 	{ .name = "kick", .changes = true, .run = verb_kick },
+	{ .name = "log-level", .changes = true, .run = verb_log_level },
 };
 const size_t daemon_n_verbs = SN_ARRAY_SIZE(daemon_verbs);

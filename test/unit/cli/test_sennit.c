@@ -200,6 +200,26 @@ static void attach_passes_the_namespace(void **state)
 	expect_file(request_path, "{\"verb\":\"detach\",\"args\":{\"id\":\"0123456789abcdef\"}}");
 }
 
+static void log_level_shows_and_changes(void **state)
+{
+	(void)state;
+	assert_int_equal(SENNIT_WITH("{\"ok\": true, \"result\": {\"text\": \"it is debug\\u001b "
+				     "now\"}}",
+				     "log-level", "debug"),
+			 0);
+	expect_file(request_path, "{\"verb\":\"log-level\",\"args\":{\"level\":\"debug\"}}");
+	expect_file(out_path, "it is debug\\x1b now\n");
+	assert_int_equal(SENNIT_WITH("{\"ok\": true, \"result\": {\"log\": {\"level\": "
+				     "\"info\"}}}",
+				     "log-level"),
+			 0);
+	expect_file(request_path, "{\"verb\":\"status\"");
+	expect_file(out_path, "info\n");
+	/* a daemon of before */
+	assert_int_equal(SENNIT_WITH("{\"ok\": true, \"result\": {}}", "log-level"), 1);
+	assert_int_equal(SENNIT("log-level", "debug", "info"), 2);
+}
+
 static void a_broken_configuration_does_not_hide_the_daemon(void **state)
 {
 	(void)state;
@@ -253,6 +273,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(wrong_usage_is_2),
 		cmocka_unit_test(help_is_everywhere),
 		cmocka_unit_test(attach_passes_the_namespace),
+		cmocka_unit_test(log_level_shows_and_changes),
 		cmocka_unit_test(a_broken_configuration_does_not_hide_the_daemon),
 		cmocka_unit_test(genkey_prints_a_secret_and_minds_who_can_read_it),
 	};
