@@ -75,9 +75,9 @@ char *strbuf_steal(struct strbuf *b)
 	return s;
 }
 
-/* Bytes of the UTF-8 sequence at s, 0 when it is none (RFC 3629). */
-static size_t utf8_length(const unsigned char *s)
+size_t strbuf_utf8_length(const char *text)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	size_t n = s[0] < 0x80                   ? 1
 		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
 		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
@@ -101,7 +101,7 @@ void strbuf_add_escaped(struct strbuf *b, const char *s)
 	const unsigned char *p = (const unsigned char *)s;
 
 	while (*p) {
-		size_t n = utf8_length(p);
+		size_t n = strbuf_utf8_length((const char *)p);
 
 		if (*p == '\n') {
 			strbuf_adds(b, "\\n");

@@ -33,3 +33,5 @@ char *strbuf_steal(struct strbuf *b);
  * DEL, backslash and bytes that are no UTF-8 become \xNN, a line feed \n.
  */
 void strbuf_add_escaped(struct strbuf *b, const char *s);
+/* Bytes of the UTF-8 sequence at s (RFC 3629); 0 when it is none or a C1 control code. */
+size_t strbuf_utf8_length(const char *s);
