@@ -136,6 +136,7 @@ static void take_echo(struct leg *leg, const uint8_t *data, size_t len, const st
 	if (icmp.type != ICMP_ECHOREPLY || icmp.un.echo.id != p->echo_id ||
 	    payload.magic != ECHO_MAGIC)
 		return;
+	p->stats.echoes_answered++;
 	p->handlers.echo_reply(peer->peer.id, payload.token, now_us() - payload.sent_us,
 			       p->handlers.user);
 }
@@ -275,7 +276,7 @@ static void drop_unused_legs(struct probe *p)
 /* --- sending -------------------------------------------------------------- */
 
 static void send_to(struct probe *p, int fd, const struct probe_peer *peer, uint16_t port,
-		    const void *data, size_t len)
+		    const void *data, size_t len, uint64_t *counter)
 {
 	struct sockaddr_storage sa;
 	socklen_t sa_len = sn_addr_to_sockaddr(&peer->peer.overlay_ip, port, &sa);
@@ -283,7 +284,7 @@ static void send_to(struct probe *p, int fd, const struct probe_peer *peer, uint
 	if (sendto(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&sa, sa_len) < 0)
 		p->stats.send_errors++;
 	else
-		p->stats.sent++;
+		++*counter;
 }
 
 static void send_heartbeat(struct probe *p, struct probe_peer *peer)
@@ -299,7 +300,7 @@ static void send_heartbeat(struct probe *p, struct probe_peer *peer)
 
 	heartbeat_encode(&hb, p->secrets, p->settings.mesh_id, p->settings.self, peer->peer.id,
 			 data);
-	send_to(p, peer->leg->udp, peer, SENNIT_HEARTBEAT_PORT, data, sizeof(data));
+	send_to(p, peer->leg->udp, peer, SENNIT_HEARTBEAT_PORT, data, sizeof(data), &p->stats.sent);
 }
 
 static void on_slot(void *user)
@@ -354,7 +355,7 @@ void probe_send_echo(struct probe *p, const char *id, uint32_t token)
 	if (peer->leg->icmp < 0)
 		return;
 	echo.icmp.checksum = internet_checksum(&echo, sizeof(echo));
-	send_to(p, peer->leg->icmp, peer, 0, &echo, sizeof(echo));
+	send_to(p, peer->leg->icmp, peer, 0, &echo, sizeof(echo), &p->stats.echoes_sent);
 }
 
 /* --- the rest ------------------------------------------------------------- */

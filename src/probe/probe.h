@@ -61,6 +61,8 @@ void probe_send_echo(struct probe *p, const char *peer, uint32_t token);
 const char *probe_trouble(const struct probe *p, int64_t *ret_since);
 
 struct probe_stats {
-	uint64_t sent, received, bad, bad_mac, unknown_peer, replayed, send_errors;
+	uint64_t sent, received, bad, bad_mac, unknown_peer, replayed; /* heartbeats */
+	uint64_t echoes_sent, echoes_answered;
+	uint64_t send_errors; /* of both */
 };
 const struct probe_stats *probe_get_stats(const struct probe *p);

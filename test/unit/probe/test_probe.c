@@ -147,6 +147,8 @@ static void heartbeats_go_both_ways_with_view_and_boot(void **state)
 	probe_set_ike_boot(world->a.probe, 42);
 	wait_until(both_heard);
 	assert_int_equal(probe_get_stats(world->a.probe)->bad_mac, 0);
+	assert_true(probe_get_stats(world->a.probe)->sent >= 5);
+	assert_int_equal(probe_get_stats(world->a.probe)->echoes_sent, 0);
 }
 
 static bool both_heard_some(const struct world *w)
@@ -167,6 +169,8 @@ static void echoes_are_answered_by_the_kernel(void **state)
 	wait_until(replied);
 	assert_int_equal(world->a.last_token, 4711);
 	assert_in_range(world->a.last_rtt_us, 1, 1000000);
+	assert_int_equal(probe_get_stats(world->a.probe)->echoes_sent, 1);
+	assert_int_equal(probe_get_stats(world->a.probe)->echoes_answered, 1);
 }
 
 static bool refused(const struct world *w)
