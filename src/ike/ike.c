@@ -61,6 +61,7 @@ struct ike {
 	ARRAY(struct tunnel) tunnels; /* by peer */
 	bool tunnels_known;           /* ike_set_tunnels() was called: others may be ended */
 
+	struct ike_stats stats;
 	ARRAY(struct note) notes;
 	struct loop_deferred *teller;
 	void (*ended)(void *user);
@@ -149,6 +150,7 @@ static void tunnel_failed(struct ike *ike, const char *peer, const char *text)
 
 	if (!t)
 		return;
+	ike->stats.failures++;
 	snprintf(t->error, sizeof(t->error), "%s", text);
 	note(ike, NOTE_ERROR, peer, text);
 }
@@ -202,6 +204,7 @@ static void send_initiate(struct ike *ike, const struct tunnel *t)
 	vici_add(&w, "ike", SENNIT_IKE_PREFIX "%s", t->peer);
 	vici_add(&w, "child", "%s", t->pair.child);
 	vici_add(&w, "timeout", "-1");
+	ike->stats.initiations++;
 	vici_call(session_vici(ike->session), "initiate", &w, NULL, 0, NULL, on_command_done, ike);
 }
 
@@ -379,8 +382,10 @@ static void on_up(void *user)
 {
 	struct ike *ike = user;
 
-	if (ike->boot_id != session_boot_id(ike->session))
+	if (ike->boot_id != session_boot_id(ike->session)) {
+		ike->stats.restarts += ike->boot_id != 0;
 		begin_anew(ike);
+	}
 	ike->boot_id = session_boot_id(ike->session);
 	ike->offline_since = 0;
 	ike->poll_due = INT64_MAX;
@@ -396,8 +401,10 @@ static void on_down(const char *why, void *user)
 	ike->poll = NULL;
 	ike->poll_due = INT64_MAX;
 	loop_timer_cancel(ike->poll_timer);
-	if (ike->offline_since == 0)
+	if (ike->offline_since == 0) {
 		ike->offline_since = sn_now_ms();
+		ike->stats.outages++;
+	}
 	if (session_pid(ike->session) == 0)
 		begin_anew(ike);
 	steps_fail(ike->steps, why);
@@ -623,6 +630,11 @@ const struct ike_sa *ike_peer_sa(const struct ike *ike, const char *peer,
 	if (ret_child)
 		*ret_child = child;
 	return child ? best : NULL;
+}
+
+const struct ike_stats *ike_get_stats(const struct ike *ike)
+{
+	return &ike->stats;
 }
 
 const char *ike_peer_last_error(const struct ike *ike, const char *peer)

@@ -139,5 +139,13 @@ const struct ike_sa *ike_sas(const struct ike *ike, size_t *ret_n);
 /* The one that carries this peer's packets, or NULL. */
 const struct ike_sa *ike_peer_sa(const struct ike *ike, const char *peer,
 				 const struct ike_child **ret_child);
+/* Since ike_new(). */
+struct ike_stats {
+	uint64_t initiations; /* asked of charon */
+	uint64_t failures;    /* negotiations that charon said have failed */
+	uint64_t outages;     /* online, then not */
+	uint64_t restarts;    /* online with another process than before */
+};
+const struct ike_stats *ike_get_stats(const struct ike *ike);
 /* The last thing charon said about why it has no tunnel with the peer; "" = nothing. */
 const char *ike_peer_last_error(const struct ike *ike, const char *peer);
