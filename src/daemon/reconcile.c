@@ -58,11 +58,16 @@ struct reconcile {
 
 /* --- what is in the way --------------------------------------------------- */
 
+static const struct object *object_of(const struct plan_step *step)
+{
+	return step->wanted ? step->wanted : step->found;
+}
+
 static char *name_of(const struct plan_step *step)
 {
 	struct strbuf b = STRBUF_INIT;
 
-	object_add_name(step->wanted ? step->wanted : step->found, &b);
+	object_add_name(object_of(step), &b);
 	return strbuf_steal(&b);
 }
 
@@ -148,18 +153,21 @@ static void note_failing(struct reconcile *r)
 
 /* --- log ------------------------------------------------------------------ */
 
-static void log_step(struct reconcile *r, const struct plan_step *step)
+static void log_step(const struct reconcile *r, const struct plan_step *step)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_free_ char *name = name_of(step);
+	enum object_kind kind = object_of(step)->kind;
+	const struct log_field about[] = { { "object", name },
+					   { "kind", object_kind_to_string(kind) },
+					   { NULL, NULL } };
 
-	r->status.changes++;
-	if (r->expected & OBJECT_BIT((step->wanted ? step->wanted : step->found)->kind)) {
+	if (r->expected & OBJECT_BIT(kind)) {
 		plan_step_print(step, &b);
-		log_info("done: %s", strbuf_str(&b));
+		log_write_fields(LOG_LEVEL_INFO, about, "done: %s", strbuf_str(&b));
 		return;
 	}
-	r->status.repairs++;
-	object_add_name(step->wanted ? step->wanted : step->found, &b);
+	strbuf_adds(&b, name);
 	switch (step->verb) {
 	case PLAN_ADD:
 		strbuf_adds(&b, " was gone; made it again");
@@ -173,7 +181,18 @@ static void log_step(struct reconcile *r, const struct plan_step *step)
 		strbuf_adds(&b, " was there though nobody wants it; removed it");
 		break;
 	}
-	log_notice("repaired: %s", strbuf_str(&b));
+	log_write_fields(LOG_LEVEL_NOTICE, about, "repaired: %s", strbuf_str(&b));
+}
+
+static void count_step(struct reconcile *r, const struct plan_step *step)
+{
+	enum object_kind kind = object_of(step)->kind;
+	bool repair = !(r->expected & OBJECT_BIT(kind));
+
+	r->status.changes++;
+	r->status.repairs += repair;
+	r->status.kinds[kind].changes++;
+	r->status.kinds[kind].repairs += repair;
 }
 
 /* --- the pass ------------------------------------------------------------- */
@@ -259,12 +278,14 @@ static void step_done(struct reconcile *r, const struct plan_step *step, int res
 	if (result == 0) {
 		r->changed++;
 		clear_trouble(r, step);
+		count_step(r, step);
 		log_step(r, step);
 	} else if (result > 0) {
 		r->not_ready++;
 		note_trouble(r, step, NULL);
 	} else {
 		r->failed++;
+		r->status.kinds[object_of(step)->kind].failures++;
 		note_trouble(r, step, e->text);
 	}
 }
@@ -299,9 +320,7 @@ static void on_ike_done(int result, const struct sn_error *e, void *user)
 
 static bool is_ike(const struct plan_step *step)
 {
-	const struct object *o = step->wanted ? step->wanted : step->found;
-
-	return (OBJECT_BIT(o->kind) & OBJECT_ALL_IKE) != 0;
+	return (OBJECT_BIT(object_of(step)->kind) & OBJECT_ALL_IKE) != 0;
 }
 
 static void on_go_on(void *user)

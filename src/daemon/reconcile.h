@@ -58,6 +58,11 @@ void reconcile_flush(struct reconcile *r);
 /* For status, health and metrics. */
 struct reconcile_status {
 	uint64_t passes, changes, repairs;
+	struct {
+		uint64_t changes;  /* steps that were done, repairs among them */
+		uint64_t repairs;  /* what somebody else had undone */
+		uint64_t failures; /* steps that could not be done, each try counts */
+	} kinds[OBJECT_KINDS];
 	int64_t failing_since_ms; /* some object cannot be applied since; 0: none */
 	bool guard_missing;       /* as of the last observation */
 	char unread[256];         /* why some kinds could not be observed; "": they could */
