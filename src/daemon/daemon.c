@@ -556,6 +556,7 @@ int daemon_new(struct config *config, struct daemon **ret, struct sn_error *e)
 		return r;
 	d->worker = loop_worker_new(d->loop);
 	peers_init(d);
+	metrics_start(d);
 	load_stored_snapshot(d);
 	r = open_metadata(d, e);
 	if (r < 0)
@@ -579,6 +580,7 @@ void daemon_free(struct daemon *d)
 	loop_worker_free(d->worker);
 	reconcile_free(d->reconcile);
 	ike_free(d->ike);
+	metrics_stop(d);
 	peers_fini(d);
 	attachments_free(d->attachments);
 	net_free(d->net);

@@ -7,6 +7,7 @@
  *	peers.c		health: probes and IKE events in, verdicts out
  *	problems.c	what is wrong with this host itself
  *	status.c	all of it as JSON
+ *	metrics.c	all of it as metrics (metrics.h, metrics_text.c, traffic.h)
  *	verbs.c		the control socket's verbs
  *	pages.c		HTTP
  */
@@ -15,6 +16,7 @@
 #include "api/api.h"
 #include "attach/attach.h"
 #include "daemon/reconcile.h"
+#include "daemon/traffic.h"
 #include "health/health.h"
 #include "ike/ike.h"
 #include "metadata/metadata.h"
@@ -58,9 +60,16 @@ struct daemon {
 		char id[SN_ID_SIZE];
 		uint64_t ike_boot; /* of its charon, as heartbeats tell; 0: not known yet */
 		char said[128];    /* charon's last words on it that were logged, since it was up */
+		/* for metrics */
+		uint64_t state_changes;
+		uint64_t ike_failures;
 	})
 	boots;
 	int64_t stall_seen; /* the last of the loop's stalls that health was told of */
+
+	struct traffic *traffic;
+	struct loop_timer *tick; /* of metrics.c, each second */
+	int64_t wall_offset_ms;  /* from sn_now_ms() to sn_wall_ms(), for timestamps that stay */
 
 	struct ctl_server *ctl;
 	struct http_server *http;
@@ -92,12 +101,13 @@ void peers_ike_error(struct daemon *d, const char *peer, const char *text);
 
 /* problems.c: what is wrong with this host itself; never a peer. */
 struct host_problem {
-	const char
-		*what; /* "charon-gone", "guard-missing", "apply-failing", "stalled", "refused" */
+	const char *what; /* one of host_problem_names */
 	char text[256];
 	const char *next;
 	int64_t since_ms;
 };
+/* "charon-gone", "guard-missing", …; NULL-terminated. */
+extern const char *const host_problem_names[];
 #define HOST_PROBLEMS_MAX 8
 size_t problems_collect(struct daemon *d, struct host_problem ret[static HOST_PROBLEMS_MAX]);
 bool daemon_is_ready(struct daemon *d);
@@ -105,6 +115,11 @@ bool daemon_is_ready(struct daemon *d);
 /* status.c: a new reference. */
 json_t *status_to_json(struct daemon *d);
 json_t *status_attachment(struct daemon *d, const struct attachment *a);
+
+/* metrics.c: the page, and the work of each second. */
+void metrics_start(struct daemon *d);
+void metrics_stop(struct daemon *d);
+int metrics_page(struct strbuf *body, void *user);
 
 /* verbs.c, pages.c: the tables. */
 extern const struct ctl_verb daemon_verbs[];

@@ -2,6 +2,8 @@
 /* The read-only HTTP pages (design §9). */
 #include "daemon/daemon.h"
 
+#include "api/exposition.h"
+
 static int page_ping(struct strbuf *body, void *user)
 {
 	(void)user;
@@ -61,6 +63,7 @@ const struct http_route daemon_pages[] = {
 	{ "/healthz", "text/plain; charset=utf-8", page_healthz },
 	{ "/readyz", "text/plain; charset=utf-8", page_readyz },
 	{ "/connectivity", "text/plain; charset=utf-8", page_connectivity },
+	{ "/metrics", EXPOSITION_CONTENT_TYPE, metrics_page },
 	{ "/v1/status", "application/json", page_status },
 };
 const size_t daemon_n_pages = SN_ARRAY_SIZE(daemon_pages);

@@ -53,6 +53,8 @@ static void on_changed(const char *peer, const struct verdict *before, const str
 	struct daemon *d = user;
 	struct peer_boot *boot = find_boot(d, peer);
 
+	if (boot)
+		boot->state_changes++;
 	log_change(d, peer, before, after);
 	probe_set_view(d->probe, peer, after->state);
 	if (boot && after->state == PEER_UP)
@@ -168,16 +170,9 @@ static void forget_removed(struct daemon *d)
 		log_write_fields(LOG_LEVEL_NOTICE, LOG_FIELDS({ "peer", d->boots.v[i].id }),
 				 "peer %s is no peer any more", d->boots.v[i].id);
 		health_remove(d->health, d->boots.v[i].id);
+		traffic_forget(d->traffic, d->boots.v[i].id);
 		array_remove(&d->boots, i);
 	}
-}
-
-static bool is_known(const struct daemon *d, const char *peer)
-{
-	array_foreach(&d->boots, b)
-		if (streq(b->id, peer))
-			return true;
-	return false;
 }
 
 void peers_update(struct daemon *d)
@@ -189,7 +184,7 @@ void peers_update(struct daemon *d)
 		return;
 	forget_removed(d);
 	array_foreach(&d->wanted.peers, w) {
-		if (is_known(d, w->id))
+		if (find_boot(d, w->id))
 			continue;
 		memcpy(array_add(&d->boots)->id, w->id, sizeof(w->id));
 		health_add(d->health, w->id, loop_now(d->loop));
@@ -221,8 +216,10 @@ void peers_ike_error(struct daemon *d, const char *peer, const char *text)
 	/* charon repeats itself every few seconds for as long as a peer is away */
 	log_write_fields(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, LOG_FIELDS({ "peer", peer }),
 			 "peer %s: charon: %s", peer, text);
-	if (boot)
+	if (boot) {
 		snprintf(boot->said, sizeof(boot->said), "%s", text);
+		boot->ike_failures++;
+	}
 	health_ike_error(d->health, peer, health_classify_ike_error(text), text, loop_now(d->loop));
 	run_soon(d);
 }

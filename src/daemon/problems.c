@@ -10,6 +10,10 @@
 #define STALL_SHOWN_MS 30000
 #define STALL_BAD_MS 2000
 
+const char *const host_problem_names[] = {
+	"refused", "charon-gone", "guard-missing", "apply-failing", "probe-failing", "stalled", NULL
+};
+
 struct list {
 	struct host_problem *v;
 	size_t n;

@@ -94,7 +94,7 @@ static void note_trouble(struct reconcile *r, const struct plan_step *step, cons
 	if (!t) {
 		t = array_add(&r->status.troubles);
 		t->object = sn_steal(object);
-		t->kind = (step->wanted ? step->wanted : step->found)->kind;
+		t->kind = object_of(step)->kind;
 		t->since_ms = loop_now(r->loop);
 	} else if (streq_null(t->text, text)) {
 		return;
@@ -274,7 +274,7 @@ static void step_done(struct reconcile *r, const struct plan_step *step, int res
 		      const struct sn_error *e)
 {
 	if (result != 0)
-		r->pending |= OBJECT_BIT((step->wanted ? step->wanted : step->found)->kind);
+		r->pending |= OBJECT_BIT(object_of(step)->kind);
 	if (result == 0) {
 		r->changed++;
 		clear_trouble(r, step);
