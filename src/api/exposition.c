@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#define REPLACEMENT "\xef\xbf\xbd"   /* U+FFFD */
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#define MICRO 1e6
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 
 /* In help texts quotes stay as they are. */
@@ -53,27 +54,48 @@ void exposition_add_escaped(struct strbuf *b, const char *value)
 }
 
 /*
- * Most values are whole, and a page of many peers has thousands: digits by hand,
- * printf(3) for the rest.
+ * By hand what has six decimals at most, which is nearly all: a page of many peers has
+ * thousands of values, and printf(3) of a double takes a microsecond. false: it
+ * has more.
  */
+static bool add_decimal(struct strbuf *b, double value)
+{
+	double size = value < 0 ? -value : value;
+	long long micros;
+	char text[32], *p = text + sizeof(text);
+	int decimals = 6;
+
+	if (!(size <= EXACT_MAX / MICRO))
+		return false;
+	micros = (long long)(size * MICRO + 0.5);
+	if ((double)micros / MICRO != size)
+		return false;
+	for (; decimals > 0 && micros % 10 == 0; decimals--)
+		micros /= 10;
+	for (int i = 0; i <= decimals || micros > 0; i++) {
+		if (i == decimals && decimals > 0)
+			*--p = '.';
+		*--p = (char)('0' + micros % 10);
+		micros /= 10;
+	}
+	if (value < 0)
+		*--p = '-';
+	strbuf_add(b, p, (size_t)(text + sizeof(text) - p));
+	return true;
+}
+
 static void add_value(struct strbuf *b, double value)
 {
-	char text[32], *p = text + sizeof(text) - 1;
-	unsigned long long whole;
+	char text[32];
 
 	if (isnan(value) || isinf(value)) {
 		strbuf_adds(b, isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf");
 		return;
 	}
+	if (add_decimal(b, value))
+		return;
 	if (value >= -EXACT_MAX && value <= EXACT_MAX && (double)(long long)value == value) {
-		*p = '\0';
-		whole = (unsigned long long)(value < 0 ? -value : value);
-		do
-			*--p = (char)('0' + whole % 10);
-		while ((whole /= 10) > 0);
-		if (value < 0)
-			*--p = '-';
-		strbuf_adds(b, p);
+		strbuf_addf(b, "%lld", (long long)value);
 		return;
 	}
 	snprintf(text, sizeof(text), "%.15g", value);

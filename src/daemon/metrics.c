@@ -235,7 +235,8 @@ static void take_verdict(struct daemon *d, struct metrics_peer *p)
 	p->state = v.state;
 	p->cause = v.cause;
 	p->since = timestamp(d, v.since_ms ? v.since_ms : d->started_ms);
-	p->rtt = v.has_rtt ? v.rtt_ms / 1000 : NAN;
+	/* to the microsecond */
+	p->rtt = v.has_rtt ? (double)(int64_t)(v.rtt_ms * 1000) / 1e6 : NAN;
 	p->loss = v.loss;
 	p->last_heard = v.last_heard_ms ? timestamp(d, v.last_heard_ms) : NAN;
 }

@@ -29,10 +29,33 @@ static void values_read_back_as_what_they_are(void **state)
 	assert_value(0.1, "0.1");
 	assert_value(1.0 / 3, "0.33333333333333331");
 	assert_value(-2.5, "-2.5");
+	assert_value(0.000001, "0.000001");
+	assert_value(0.015625, "0.015625");
+	assert_value(10.05, "10.05");
+	assert_value(0.0000001, "1e-07");
+	assert_value(1795000000.123, "1795000000.123");
+	assert_value(9007199254.740992, "9007199254.740992");
+	assert_value(9007199255.5, "9007199255.5");
+	assert_value(100, "100");
 	assert_value(1e300, "1e+300");
 	assert_value(NAN, "NaN");
 	assert_value(INFINITY, "+Inf");
 	assert_value(-INFINITY, "-Inf");
+}
+
+/* Whatever is written, a reader gets the same number. */
+static void any_value_reads_back_equal(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		double value = (double)sn_random_below(UINT32_MAX) / (1u << sn_random_below(31)) *
+			       (i % 2 ? 1 : -1);
+		_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+		exposition_sample(&b, "x", NULL, 0, i % 3 ? value : (double)(int64_t)value / 1000);
+		assert_true(strtod(b.data + 2, NULL) ==
+			    (i % 3 ? value : (double)(int64_t)value / 1000));
+	}
 }
 
 static void a_family_has_one_head(void **state)
@@ -84,6 +107,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_read_back_as_what_they_are),
+		cmocka_unit_test(any_value_reads_back_equal),
 		cmocka_unit_test(a_family_has_one_head),
 		cmocka_unit_test(labels_from_outside_do_no_harm),
 	};
