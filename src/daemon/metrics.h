@@ -33,7 +33,7 @@
 	X(metadata_change, GAUGE, "sennit_metadata_last_change_timestamp_seconds",                 \
 	  "When the metadata last changed the mesh.")                                              \
 	X(metadata_reads, COUNTER, "sennit_metadata_reads_total",                                  \
-	  "Readings of the metadata that were begun.")                                             \
+	  "Readings of the metadata that were whole.")                                             \
 	X(metadata_failures, COUNTER, "sennit_metadata_read_failures_total",                       \
 	  "Readings of the metadata that failed.")                                                 \
 	X(metadata_torn, COUNTER, "sennit_metadata_torn_reads_total",                              \
