@@ -16,7 +16,7 @@
 #include "base/log.h"
 
 #define LOG_REPEAT_WINDOW_MS 60000
-#define LOG_REPEAT_BURST 3
+#define LOG_REPEAT_BURST 5
 #define LOG_REPEAT_LINES 64
 #define LOG_REPEAT_BYTES 1024
 

@@ -47,7 +47,7 @@ def test_state_is_for_root_only(lab: Lab) -> None:
 
 def test_no_answer_holds_one(lab: Lab, search: secret.Search) -> None:
     host = lab["h1"]
-    texts = [host.http(path)[1] for path in ("/v1/status", "/healthz", "/readyz")]
+    texts = [host.http(path)[1] for path in ("/v1/status", "/metrics", "/healthz", "/readyz")]
     texts += [host.cli(*verb, check=False).stdout
               for verb in (("status",), ("status", "--json"), ("peers",), ("plan",),
                            ("attachments",), ("cleanup", "--dry-run"))]
