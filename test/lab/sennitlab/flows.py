@@ -132,7 +132,7 @@ class Flows:
                 process.send_signal(sig)
 
     def _stopped(self) -> bool:
-        return all(p.poll() is not None or "# stopped" in self._logs[n].read_text()[-400:]
+        return all(p.poll() is not None or "# stopped" in self._logs[n].read_text()
                    for n, p in zip(self._logs, self._processes))
 
     def stop(self, settle: float = 1.0) -> Report:
