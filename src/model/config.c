@@ -14,6 +14,7 @@
 #include "model/draft.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #define CONFIG_MAX_BYTES (1 << 20)
@@ -312,6 +313,8 @@ static int add_listener(struct config *c, const struct option *o, const json_t *
 	  WEEK_S, "life of a CHILD_SA, in seconds")                                                \
 	X("SENNIT_IKE_CHARON", "ike.charon", AS_STRING, set_path, charon, 0, MAX_TEXT,             \
 	  "the charon-systemd program")                                                            \
+	X("SENNIT_IKE_START", "ike.start", AS_BOOL, set_bool, start_charon, 0, 0,                  \
+	  "start charon; false: sennit-charon.service does")                                       \
 	X("SENNIT_BRIDGE_NAME", "bridge.name", AS_STRING, set_bridge, bridge, 0, 0,                \
 	  "the containers' bridge")                                                                \
 	X("SENNIT_MTU", "mtu", AS_INT, set_mtu, mtu, 0, 0,                                         \
@@ -509,6 +512,67 @@ static int parse_variable(struct config *c, const char *assignment, struct sn_er
 	return 0;
 }
 
+/* --- two configurations ---------------------------------------------------- */
+
+/*
+ * What a running daemon takes over at SIGHUP. Of the metadata all, for its
+ * source is made anew; the path of the secrets, for they are read again.
+ */
+static bool is_live(const struct option *o)
+{
+	static const char *const keys[] = { "secret_file", "mtu", "masquerade", "ready.min_up",
+					    "log.level" };
+
+	for (size_t i = 0; i < SN_ARRAY_SIZE(keys); i++)
+		if (streq(o->key, keys[i]))
+			return true;
+	return sn_startswith(o->key, "metadata.");
+}
+
+/* The setter tells what the member is. */
+static bool is_text(const struct option *o)
+{
+	return o->set == set_text || o->set == set_path || o->set == set_url;
+}
+
+static size_t size_of_member(const struct option *o)
+{
+	if (o->set == set_int || o->set == set_mtu)
+		return sizeof(int);
+	if (o->set == set_bool)
+		return sizeof(bool);
+	if (o->set == set_dataplane)
+		return sizeof(enum dataplane_choice);
+	sn_require(o->set == set_log_level);
+	return sizeof(enum log_level);
+}
+
+static bool same_listeners(const struct config *a, const struct config *b)
+{
+	if (a->http.n != b->http.n)
+		return false;
+	for (size_t i = 0; i < a->http.n; i++)
+		if (a->http.v[i].port != b->http.v[i].port ||
+		    sn_addr_cmp(&a->http.v[i].addr, &b->http.v[i].addr) != 0)
+			return false;
+	return true;
+}
+
+static bool is_same(const struct option *o, const struct config *a, const struct config *b)
+{
+	const char *x = MEMBER(a, o, const char), *y = MEMBER(b, o, const char);
+
+	if (is_text(o))
+		return streq_null(*MEMBER(a, o, char *), *MEMBER(b, o, char *));
+	if (o->set == set_id || o->set == set_bridge)
+		return streq(x, y);
+	if (o->set == set_underlay)
+		return sn_addr_cmp(MEMBER(a, o, struct sn_addr), MEMBER(b, o, struct sn_addr)) == 0;
+	if (o->set == add_listener)
+		return same_listeners(a, b);
+	return memcmp(x, y, size_of_member(o)) == 0;
+}
+
 /* --- public -------------------------------------------------------------- */
 
 struct config *config_new(void)
@@ -525,6 +589,7 @@ struct config *config_new(void)
 	c->child_rekey_s = 3600;
 	c->charon = xstrdup("/usr/sbin/charon-systemd");
 	strcpy(c->bridge, "snbr0");
+	c->start_charon = true;
 	c->masquerade = true;
 	sn_require(parse_listener("127.0.0.1:8111", l) == 0);
 	c->run_dir = xstrdup("/run/sennit");
@@ -561,6 +626,34 @@ int config_parse(const char *name, const char *text, size_t len, char *const *en
 	}
 	*ret = sn_steal(c);
 	return 0;
+}
+
+size_t config_compare(const struct config *a, const struct config *b,
+		      struct config_change ret[static CONFIG_KEYS_MAX])
+{
+	size_t n = 0;
+
+	_Static_assert(SN_ARRAY_SIZE(options) <= CONFIG_KEYS_MAX, "more keys than can be told");
+	for (size_t i = 0; i < SN_ARRAY_SIZE(options); i++)
+		if (!is_same(&options[i], a, b))
+			ret[n++] = (struct config_change){ options[i].key, is_live(&options[i]) };
+	return n;
+}
+
+void config_take_live(struct config *c, const struct config *from)
+{
+	for (size_t i = 0; i < SN_ARRAY_SIZE(options); i++) {
+		const struct option *o = &options[i];
+
+		if (!is_live(o) || is_same(o, c, from))
+			continue;
+		if (is_text(o)) {
+			free(*MEMBER(c, o, char *));
+			*MEMBER(c, o, char *) = xstrdup_null(*MEMBER(from, o, char *));
+		} else {
+			memcpy(MEMBER(c, o, char), MEMBER(from, o, char), size_of_member(o));
+		}
+	}
 }
 
 bool config_metadata_address(const struct config *c, struct sn_addr *ret)

@@ -32,9 +32,11 @@ struct config {
 	int ike_rekey_s;          /* ike.rekey_s, 14400 */
 	int child_rekey_s;        /* ike.child_rekey_s, 3600 */
 	char *charon;             /* ike.charon, /usr/sbin/charon-systemd */
-	char bridge[16];          /* bridge.name, "snbr0": must begin with "sn" */
-	int mtu;                  /* mtu; 0 = by data plane */
-	bool masquerade;          /* masquerade, true */
+	bool start_charon; /* ike.start, true; false: a unit of its own does (sennit-charon.service)
+			    */
+	char bridge[16];   /* bridge.name, "snbr0": must begin with "sn" */
+	int mtu;           /* mtu; 0 = by data plane */
+	bool masquerade;   /* masquerade, true */
 	ARRAY(struct config_listener) http; /* http.listen, ["127.0.0.1:8111"] */
 	int ready_min_up;                   /* ready.min_up, 0 */
 	char *run_dir;                      /* run_dir, /run/sennit */
@@ -71,3 +73,15 @@ struct config_variable {
 	const char *what;
 };
 extern const struct config_variable config_variables[];
+
+/* A key whose value differs between two configurations. */
+struct config_change {
+	const char *key;
+	bool live; /* a running daemon can take the new value over; else it takes a restart */
+};
+#define CONFIG_KEYS_MAX 64
+/* What differs, in the order of config_variables; their number. Pure. */
+size_t config_compare(const struct config *a, const struct config *b,
+		      struct config_change ret[static CONFIG_KEYS_MAX]);
+/* Gives c the values that `from` has for the live keys; the others stay as they are. */
+void config_take_live(struct config *c, const struct config *from);

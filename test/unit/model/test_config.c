@@ -43,6 +43,7 @@ static void an_empty_file_is_all_defaults(void **state)
 	assert_int_equal(c->ike_rekey_s, 14400);
 	assert_int_equal(c->child_rekey_s, 3600);
 	assert_string_equal(c->charon, "/usr/sbin/charon-systemd");
+	assert_true(c->start_charon);
 	assert_string_equal(c->bridge, "snbr0");
 	assert_int_equal(c->mtu, 0);
 	assert_true(c->masquerade);
@@ -291,6 +292,69 @@ static void the_metadata_address_is_read_from_the_url(void **state)
 	}
 }
 
+/* Each key once, with another value than its default, and whether SIGHUP takes it over. */
+static const struct {
+	const char *text, *key;
+	bool live;
+} changes[] = {
+	{ "{'metadata': {'url': 'http://192.0.2.1/x'}}", "metadata.url", true },
+	{ "{'metadata': {'poll_s': 5}}", "metadata.poll_s", true },
+	{ "{'host': {'id': 'h1'}}", "host.id", false },
+	{ "{'network': 'other'}", "network", false },
+	{ "{'mesh': {'id': 'm1'}}", "mesh.id", false },
+	{ "{'secret_file': '/etc/other'}", "secret_file", true },
+	{ "{'dataplane': 'xfrm'}", "dataplane", false },
+	{ "{'ike': {'encap': false}}", "ike.encap", false },
+	{ "{'ike': {'local_address': '192.0.2.7'}}", "ike.local_address", false },
+	{ "{'ike': {'rekey_s': 7}}", "ike.rekey_s", false },
+	{ "{'ike': {'child_rekey_s': 7}}", "ike.child_rekey_s", false },
+	{ "{'ike': {'charon': '/charon'}}", "ike.charon", false },
+	{ "{'ike': {'start': false}}", "ike.start", false },
+	{ "{'bridge': {'name': 'sn1'}}", "bridge.name", false },
+	{ "{'mtu': 1300}", "mtu", true },
+	{ "{'masquerade': false}", "masquerade", true },
+	{ "{'http': {'listen': ['127.0.0.1:8112']}}", "http.listen", false },
+	{ "{'ready': {'min_up': 3}}", "ready.min_up", true },
+	{ "{'run_dir': '/run/other'}", "run_dir", false },
+	{ "{'state_dir': '/var/other'}", "state_dir", false },
+	{ "{'log': {'level': 'error'}}", "log.level", true },
+};
+
+static void every_changed_key_is_told_alone(void **state)
+{
+	_cleanup_(config_freep) struct config *defaults = good("{}", no_environ);
+	struct config_change found[CONFIG_KEYS_MAX];
+	size_t keys = 0;
+
+	(void)state;
+	while (config_variables[keys].variable)
+		keys++;
+	/* a new key belongs into the list above */
+	assert_int_equal(SN_ARRAY_SIZE(changes), keys);
+	assert_int_equal(config_compare(defaults, defaults, found), 0);
+	for (size_t i = 0; i < SN_ARRAY_SIZE(changes); i++) {
+		_cleanup_(config_freep) struct config *c = good(changes[i].text, no_environ);
+
+		assert_int_equal(config_compare(defaults, c, found), 1);
+		assert_string_equal(found[0].key, changes[i].key);
+		assert_int_equal(found[0].live, changes[i].live);
+	}
+}
+
+static void only_live_keys_are_taken_over(void **state)
+{
+	struct config_change found[CONFIG_KEYS_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(changes); i++) {
+		_cleanup_(config_freep) struct config *running = good("{}", no_environ);
+		_cleanup_(config_freep) struct config *wanted = good(changes[i].text, no_environ);
+
+		config_take_live(running, wanted);
+		assert_int_equal(config_compare(running, wanted, found), changes[i].live ? 0 : 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +366,8 @@ int main(void)
 		cmocka_unit_test(wrong_variables_are_refused_by_name),
 		cmocka_unit_test(an_url_is_not_repeated_in_errors),
 		cmocka_unit_test(the_metadata_address_is_read_from_the_url),
+		cmocka_unit_test(every_changed_key_is_told_alone),
+		cmocka_unit_test(only_live_keys_are_taken_over),
 	};
 
 	return cmocka_run_group_tests_name("model/config", tests, NULL, NULL);
