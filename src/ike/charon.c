@@ -35,6 +35,7 @@
 
 #define STOP_TIMEOUT_MS 5000
 #define RECORD_LIMIT 4096
+#define CONF_LIMIT 65536
 #define PROC_STAT_LIMIT 4096
 #define LOG_CHECK_MS 30000
 #define LOG_MAX (2u << 20)
@@ -45,6 +46,7 @@ struct charon {
 	struct loop *loop;
 	struct charon_handlers handlers;
 	char *path, *run_dir, *plugins;
+	bool external;
 	char *conf_path, *socket_path, *log_path, *record_path;
 	uint64_t boot_id;
 	int pid; /* 0: none */
@@ -501,7 +503,9 @@ static int clear_socket(const struct charon *c, struct sn_error *e)
 
 static int write_conf(const struct charon *c, struct sn_error *e)
 {
-	const struct charon_settings settings = { c->path, c->run_dir, c->plugins };
+	const struct charon_settings settings = { .path = c->path,
+						  .run_dir = c->run_dir,
+						  .plugins = c->plugins };
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	int r = charon_conf_write(&settings, &text, e);
 
@@ -531,6 +535,11 @@ int charon_start(struct charon *c, struct sn_error *e)
 		return sn_error_set(e, -EALREADY, "charon runs already (process %d)", c->pid);
 	if (adopt_recorded(c))
 		return 0;
+	if (c->external)
+		return sn_error_set(e, -EAGAIN,
+				    "%s: nobody answers; ike.start is false, so the service "
+				    "manager has to start charon (sennit-charon.service)",
+				    c->socket_path);
 	r = clear_socket(c, e);
 	if (r == 0)
 		r = write_conf(c, e);
@@ -544,6 +553,30 @@ int charon_start(struct charon *c, struct sn_error *e)
 	}
 	keep(c, rec.pid, pidfd, rec.boot_id);
 	return 0;
+}
+
+/* --- started by others ----------------------------------------------------- */
+
+/*
+ * systemd may start it at any time from now on, also long after the daemon: so the file
+ * is made before the daemon says that it is ready, and again only when it differs.
+ */
+int charon_prepare(const struct charon_settings *settings, struct sn_error *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/strongswan.conf", settings->run_dir);
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_free_ char *old = NULL;
+	size_t len;
+	int r = charon_conf_write(settings, &text, e);
+
+	if (r < 0)
+		return r;
+	if (file_read(path, CONF_LIMIT, &old, &len) == 0 && streq(old, strbuf_str(&text)))
+		return CHARON_CONF_SAME;
+	r = file_write_atomic(path, text.data, text.len, 0600);
+	if (r < 0)
+		return sn_error_set(e, r, "%s: %s", path, sn_strerror(r));
+	return old ? CHARON_CONF_CHANGED : CHARON_CONF_NEW;
 }
 
 /* --- life ------------------------------------------------------------------ */
@@ -567,6 +600,7 @@ int charon_new(struct loop *loop, const struct charon_settings *settings,
 		.path = xstrdup(settings->path),
 		.run_dir = xstrdup(settings->run_dir),
 		.plugins = xstrdup(settings->plugins),
+		.external = settings->external,
 		.conf_path = xasprintf("%s/strongswan.conf", settings->run_dir),
 		.socket_path = xasprintf("%s/charon.vici", settings->run_dir),
 		.log_path = xasprintf("%s/charon.log", settings->run_dir),

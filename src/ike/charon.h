@@ -21,6 +21,7 @@ struct charon_settings {
 	const char *path;    /* of charon-systemd, absolute */
 	const char *run_dir; /* absolute, exists; see charon_conf_write() for what it may hold */
 	const char *plugins; /* the data plane's lines of strongswan.conf, in charon-systemd { } */
+	bool external;       /* somebody else (systemd) starts it; here it is adopted only */
 };
 
 struct charon_handlers {
@@ -34,6 +35,14 @@ int charon_new(struct loop *loop, const struct charon_settings *settings,
 /* Forgets it; the process goes on. In exited(), too. */
 void charon_free(struct charon *c);
 SN_DEFINE_CLEANUP(struct charon *, charon_free);
+
+enum charon_prepared { CHARON_CONF_SAME = 0, CHARON_CONF_NEW = 1, CHARON_CONF_CHANGED = 2 };
+/*
+ * Writes run_dir/strongswan.conf for who starts charon instead of us, unless it is there
+ * word for word: CHARON_CONF_CHANGED when another stood there, with which a charon may
+ * run. Negative with e.
+ */
+int charon_prepare(const struct charon_settings *settings, struct sn_error *e);
 
 enum charon_outcome { CHARON_ADOPTED = 0, CHARON_NONE = 1 };
 /*
@@ -54,6 +63,7 @@ int charon_adopt(struct charon *c, int peer_pid, struct sn_error *e);
  * It does not wait for the socket (some 30 ms). The process that the record names, when
  * it lives, is taken over instead of a second one being started, as it has ports 500 and
  * 4500; whoever finds that it never answers stops it and starts again after exited().
+ * An external one that the record does not name is waited for: -EAGAIN with e.
  */
 int charon_start(struct charon *c, struct sn_error *e);
 /* SIGTERM, after 5 s SIGKILL; exited() comes. Nothing when there is no process. */

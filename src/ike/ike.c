@@ -461,7 +461,8 @@ int ike_new(struct loop *loop, const struct ike_settings *settings, const struct
 	ike->poll_timer = loop_timer_new(loop, start_poll, ike);
 	steps = (struct steps_settings){ secrets, ike->mesh_id, ike->self };
 	ike->steps = steps_new(loop, &steps);
-	charon = (struct charon_settings){ ike->charon, ike->run_dir, ike->plugins };
+	charon = (struct charon_settings){ ike->charon, ike->run_dir, ike->plugins,
+					   settings->external };
 	r = session_new(loop, &charon, &from_session, &ike->session, e);
 	if (r < 0)
 		return r;

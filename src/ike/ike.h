@@ -54,6 +54,8 @@ struct ike_settings {
 	const char *plugins; /* struct dataplane's charon_plugins */
 	const char *mesh_id; /* for the pair keys */
 	const char *self;
+	bool external; /* charon is started by others; charon_prepare() writes its strongswan.conf
+			*/
 };
 
 /*

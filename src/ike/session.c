@@ -14,6 +14,7 @@ struct session {
 	struct session_handlers handlers;
 	char *socket;
 	struct charon *charon;
+	bool external; /* started by others: it is waited for, not started */
 	struct vici *vici;
 	bool up;
 	bool stopping;
@@ -128,7 +129,7 @@ static void attempt(void *user)
 	else if (charon_pid(s->charon) > 0)
 		try_again(s, e.text);
 	else if (start_charon(s, &e) < 0)
-		restart_later(s, e.text);
+		s->external ? try_again(s, e.text) : restart_later(s, e.text);
 	else
 		loop_timer_set(s->timer, SESSION_CONNECT_MS);
 }
@@ -146,6 +147,8 @@ static void on_exited(const char *how, void *user)
 	}
 	if (sn_now_ms() >= s->started_at + SESSION_STABLE_MS)
 		s->backoff_ms = 0;
+	if (s->external)
+		s->started_at = sn_now_ms(); /* the next one may be on its way */
 	restart_later(s, how);
 }
 
@@ -158,6 +161,7 @@ int session_new(struct loop *loop, const struct charon_settings *settings,
 
 	s->loop = loop;
 	s->handlers = *handlers;
+	s->external = settings->external;
 	s->socket = xasprintf("%s/charon.vici", settings->run_dir);
 	s->timer = loop_timer_new(loop, attempt, s);
 	r = charon_new(loop, settings, &from_charon, &s->charon, e);

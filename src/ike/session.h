@@ -3,7 +3,8 @@
  * A charon that runs and a vici connection to it, kept so: adopts the one
  * that answers on our socket, else starts one; starts it again when it dies
  * and connects again when only the socket was lost. It never kills a charon
- * that is merely silent (stopped, swapping): it says so and goes on asking.
+ * that is merely silent (stopped, swapping): it says so and goes on asking. One
+ * that others start (charon_settings.external) is waited for instead of started.
  */
 #pragma once
 

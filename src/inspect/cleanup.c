@@ -143,6 +143,15 @@ static int end_charon(struct cleanup *c, struct sn_error *e)
 	return SN_MIN(r, 0);
 }
 
+/* Without its settings sennit-charon.service does not start it anew (its condition). */
+static void keep_charon_from_coming_back(struct cleanup *c)
+{
+	_cleanup_free_ char *path = xasprintf("%s/strongswan.conf", c->o->config->run_dir);
+
+	if (!c->o->dry_run && unlink(path) == 0)
+		strbuf_addf(c->report, "- file %s\n", path);
+}
+
 static size_t apply(struct cleanup *c, const struct plan *plan, struct sn_error *e)
 {
 	size_t failed = 0;
@@ -183,10 +192,12 @@ static int remove_objects(struct cleanup *c, struct sn_error *e)
 
 static void remove_files(struct cleanup *c)
 {
-	static const char *const run_files[] = { "control.sock", "charon.vici", "charon.log",
-						 "strongswan.conf", "charon.json" };
-	static const char *const state_files[] = { "snapshot.json", "snapshot.json.bad",
-						   "attachments.json", "sysctls.json", "down" };
+	static const char *const run_files[] = { "control.sock", "charon.vici",     "charon.log",
+						 "charon.log.1", "strongswan.conf", "charon.json" };
+	static const char *const state_files[] = {
+		"snapshot.json",    "snapshot.json.bad", "identity.json", "identity.json.bad",
+		"attachments.json", "sysctls.json",      "down"
+	};
 	const struct {
 		const char *folder;
 		const char *const *names;
@@ -212,8 +223,10 @@ static int run_steps(struct cleanup *c, struct sn_error *e)
 {
 	int r = take_off_containers(c, e);
 
-	if (r == 0)
+	if (r == 0) {
+		keep_charon_from_coming_back(c);
 		r = end_charon(c, e);
+	}
 	if (r == 0)
 		r = net_new(c->loop, c->o->config->state_dir, &c->net, e);
 	if (r == 0)

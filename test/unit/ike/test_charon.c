@@ -39,6 +39,7 @@ struct fixture {
 	struct loop_timer *tick;
 	char *dir;
 	struct charon *charon;
+	bool external;
 	struct vici *vici;
 	char how[128];
 	/* of wait_for() */
@@ -111,7 +112,10 @@ static void on_exited(const char *how, void *user)
 
 static struct charon *make_for(struct fixture *f, const char *binary, const struct dataplane *plane)
 {
-	const struct charon_settings settings = { binary, f->dir, plane->charon_plugins };
+	const struct charon_settings settings = { .path = binary,
+						  .run_dir = f->dir,
+						  .plugins = plane->charon_plugins,
+						  .external = f->external };
 	const struct charon_handlers handlers = { on_exited, f };
 	struct charon *c = NULL;
 	struct sn_error e = { 0 };
@@ -375,6 +379,52 @@ static void is_adopted_as_a_new_one_without_a_record(void **state)
 	f->charon = make(f, BINARY);
 	assert_int_equal(charon_adopt(f->charon, vici_peer_pid(f->vici), &e), CHARON_ADOPTED);
 	assert_true(charon_boot_id(f->charon) == second);
+}
+
+/* As a service manager does. */
+static void start_as_others(struct fixture *f)
+{
+	_cleanup_free_ char *conf = xasprintf("STRONGSWAN_CONF=%s/strongswan.conf", f->dir);
+	char path[] = "PATH=/usr/sbin:/usr/bin", binary[] = BINARY;
+	char *const argv[] = { binary, NULL }, *const envp[] = { path, conf, NULL };
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		execve(BINARY, argv, envp);
+		_exit(1);
+	}
+	assert_true(wait_for(f, can_connect));
+}
+
+static void is_only_adopted_when_others_start_it(void **state)
+{
+	struct fixture *f = *state;
+	struct charon_settings settings = { .path = BINARY,
+					    .run_dir = f->dir,
+					    .plugins = dataplane_xfrm.charon_plugins };
+	uint64_t boot_id;
+	struct sn_error e;
+
+	charon_free(f->charon);
+	f->external = true;
+	f->charon = make(f, BINARY);
+	assert_int_equal(charon_prepare(&settings, &e), CHARON_CONF_NEW);
+	settings.plugins = dataplane_libipsec.charon_plugins;
+	assert_int_equal(charon_prepare(&settings, &e), CHARON_CONF_CHANGED);
+	assert_int_equal(charon_prepare(&settings, &e), CHARON_CONF_SAME);
+	assert_int_equal(charon_start(f->charon, &e), -EAGAIN);
+	assert_non_null(strstr(e.text, "sennit-charon.service"));
+	assert_int_equal(charon_pid(f->charon), 0);
+
+	start_as_others(f);
+	assert_int_equal(charon_adopt(f->charon, vici_peer_pid(f->vici), &e), CHARON_ADOPTED);
+	boot_id = charon_boot_id(f->charon);
+	charon_free(f->charon);
+	f->charon = make(f, BINARY);
+	/* the next daemon knows it by the record, even before the socket answers */
+	assert_int_equal(charon_start(f->charon, &e), 0);
+	assert_true(charon_boot_id(f->charon) == boot_id);
 }
 
 static void copy_binary(const char *to)
@@ -699,6 +749,7 @@ int main(void)
 		TEST(gets_nothing_of_ours),
 		TEST(is_adopted_by_the_next_daemon),
 		TEST(is_adopted_as_a_new_one_without_a_record),
+		TEST(is_only_adopted_when_others_start_it),
 		TEST(is_ours_by_its_record_when_an_upgrade_replaced_the_binary),
 		TEST(is_taken_over_by_start_when_it_does_not_answer),
 		TEST(refuses_somebody_elses_process),

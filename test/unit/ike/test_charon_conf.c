@@ -11,7 +11,9 @@
 static int write_for(const char *run_dir, const char *plugins, struct strbuf *ret,
 		     struct sn_error *e)
 {
-	const struct charon_settings s = { "/usr/sbin/charon-systemd", run_dir, plugins };
+	const struct charon_settings s = { .path = "/usr/sbin/charon-systemd",
+					   .run_dir = run_dir,
+					   .plugins = plugins };
 
 	return charon_conf_write(&s, ret, e);
 }
