@@ -5,7 +5,7 @@ static void print_all(void)
 {
 	puts("usage: sennit [--config FILE] [--socket PATH] VERB ...\n");
 	for (const struct cli_verb *const *v = cli_verbs; *v; v++)
-		printf("  %-12s %s\n", (*v)->name, (*v)->summary);
+		printf("  %-15s %s\n", (*v)->name, (*v)->summary);
 	puts("\n"
 	     "  --config FILE  the daemon's configuration, /etc/sennit/sennit.json: says where "
 	     "its\n"

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "ike/charon.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -52,6 +53,8 @@ static void set_refusal(struct daemon *d, const char *text)
 {
 	if (streq_null(d->refusal, text))
 		return;
+	self_fini(d);
+	notify_free(d->notify);
 	free(d->refusal);
 	d->refusal = xstrdup_null(text);
 	if (text)
@@ -145,7 +148,7 @@ static const struct wanted *hook_wanted(void *user)
 	if (d->dataplane->want(&intent, &fresh, &e) < 0)
 		return refuse(d, &intent, e.text);
 	set_refusal(d, NULL);
-	if (d->down)
+	if (d->down || !self_may_have_tunnels(d))
 		take_tunnels_out(&fresh, d->config->bridge);
 	wanted_fini(&d->wanted);
 	d->wanted = fresh;
@@ -181,6 +184,8 @@ static void hook_settled(void *user)
 {
 	struct daemon *d = user;
 
+	/* the guard of the stored snapshot stands: others (Docker) may start now */
+	notify_ready(d->notify);
 	if (d->wanted.guard_only)
 		return; /* who the peers are is not known */
 	set_tunnels(d);
@@ -226,6 +231,7 @@ static void start_ike(struct daemon *d)
 		.plugins = d->dataplane->charon_plugins,
 		.mesh_id = d->snapshot->mesh_id,
 		.self = d->snapshot->self_id,
+		.external = !d->config->start_charon,
 	};
 	const struct ike_handlers handlers = {
 		.online = on_ike_online,
@@ -244,27 +250,6 @@ static void start_ike(struct daemon *d)
 }
 
 /* --- snapshots ------------------------------------------------------------ */
-
-/*
- * Who this host is and which mesh it belongs to does not change by itself:
- * all keys hang on it. It takes a person, and more than a restart, which
- * begins with the stored snapshot and charon's old keys.
- */
-static bool same_identity(struct daemon *d, const struct snapshot *s)
-{
-	const struct snapshot *was = d->snapshot;
-
-	free(sn_steal(d->stranger));
-	if (!was || (streq(was->mesh_id, s->mesh_id) && streq(was->self_id, s->self_id)))
-		return true;
-	d->stranger = xasprintf(
-		"the metadata now say that this host is %s of mesh %s; it was %s of mesh %s and is "
-		"kept so. Mend the metadata or the configuration; or if they are right, stop "
-		"sennitd, run sennit cleanup, and start sennitd",
-		s->self_id, s->mesh_id, was->self_id, was->mesh_id);
-	log_error("%s", d->stranger);
-	return false;
-}
 
 static void log_snapshot(const struct snapshot *s)
 {
@@ -344,7 +329,7 @@ static void on_snapshot(struct snapshot *s, void *user)
 {
 	struct daemon *d = user;
 
-	if (!same_identity(d, s)) {
+	if (!self_admit(d, s)) {
 		snapshot_free(s);
 		return;
 	}
@@ -392,6 +377,11 @@ static int load_stored_snapshot(struct daemon *d)
 		if (r != -ENOENT)
 			log_warning("the stored snapshot is of no use: %s", e.text);
 		return r;
+	}
+	if (!self_admit(d, s)) {
+		log_warning("the stored snapshot is another host's and not used");
+		snapshot_free(s);
+		return -EINVAL;
 	}
 	d->from_store = true;
 	d->stored_ms = stored_at(d);
@@ -468,15 +458,45 @@ static void on_signal(int signo, void *user)
 	loop_stop(d->loop);
 }
 
+static void on_sighup(int signo, void *user)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct sn_error e;
+
+	(void)signo;
+	daemon_reload(user, &text, &e);
+}
+
+static void say_status(char ret[static NOTIFY_STATUS_SIZE], void *user)
+{
+	struct daemon *d = user;
+	struct host_problem problems[HOST_PROBLEMS_MAX];
+	size_t up = 0, wrong = problems_collect(d, problems);
+
+	if (!d->snapshot) {
+		snprintf(ret, NOTIFY_STATUS_SIZE, "knows no mesh yet%s",
+			 d->metadata_error ? ": the metadata service fails" : "");
+		return;
+	}
+	array_foreach(&d->wanted.peers, w) {
+		struct verdict v;
+
+		up += health_get(d->health, w->id, loop_now(d->loop), &v) &&
+		      (v.state == PEER_UP || v.state == PEER_DEGRADED);
+	}
+	snprintf(ret, NOTIFY_STATUS_SIZE, "host %s of mesh %s: %zu of %zu peers up%s%s",
+		 d->snapshot->self_id, d->snapshot->mesh_id, up, d->wanted.peers.n,
+		 wrong ? "; not healthy: " : "", wrong ? problems[0].what : "");
+}
+
 static int load_secrets(struct daemon *d, struct sn_error *e)
 {
-	int r = secrets_load(d->config->secret_file, &d->secrets, e);
+	struct secrets *s = NULL;
+	int r = secrets_load(d->config->secret_file, &s, e);
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < secrets_count(d->secrets); i++)
-		secrets_id(d->secrets, i, array_add(&d->secret_ids)->id);
-	return 0;
+	if (r == 0)
+		daemon_set_secrets(d, s);
+	return r;
 }
 
 static int make_folders(struct daemon *d, struct sn_error *e)
@@ -511,6 +531,23 @@ static int open_kernel(struct daemon *d, struct sn_error *e)
 	return net_watch(d->net, on_net_changed, d, e);
 }
 
+/* Before READY=1, after which systemd starts it. */
+static int prepare_charon(struct daemon *d, struct sn_error *e)
+{
+	const struct charon_settings settings = { .path = d->config->charon,
+						  .run_dir = d->config->run_dir,
+						  .plugins = d->dataplane->charon_plugins };
+	int r;
+
+	if (d->config->start_charon)
+		return 0;
+	r = charon_prepare(&settings, e);
+	if (r == CHARON_CONF_CHANGED)
+		log_warning("charon's settings are others than before; one that runs has them "
+			    "after a restart of its own (sennit-charon.service)");
+	return SN_MIN(r, 0);
+}
+
 static int open_faces(struct daemon *d, struct sn_error *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/control.sock", d->config->run_dir);
@@ -522,7 +559,7 @@ static int open_faces(struct daemon *d, struct sn_error *e)
 			       daemon_n_pages, d, &d->http, e);
 }
 
-static int open_metadata(struct daemon *d, struct sn_error *e)
+int daemon_open_metadata(struct daemon *d, struct sn_error *e)
 {
 	const struct metadata_handlers handlers = { on_snapshot, on_metadata_failed, on_metadata_ok,
 						    d };
@@ -533,17 +570,21 @@ static int open_metadata(struct daemon *d, struct sn_error *e)
 	return r;
 }
 
-int daemon_new(struct config *config, struct daemon **ret, struct sn_error *e)
+int daemon_new(const struct config_source *source, struct config *config, struct daemon **ret,
+	       struct sn_error *e)
 {
 	_cleanup_(daemon_freep) struct daemon *d = xcalloc(1, sizeof(*d));
 	int r;
 
+	d->source = *source;
 	d->config = config;
 	d->loop = loop_new();
 	d->started_ms = loop_now(d->loop);
 	d->started_wall_ms = sn_wall_ms();
 	d->sigterm = loop_signal_new(d->loop, SIGTERM, on_signal, d);
 	d->sigint = loop_signal_new(d->loop, SIGINT, on_signal, d);
+	d->sighup = loop_signal_new(d->loop, SIGHUP, on_sighup, d);
+	d->notify = notify_new(d->loop, say_status, d);
 	r = load_secrets(d, e);
 	if (r == 0)
 		r = make_folders(d, e);
@@ -552,13 +593,16 @@ int daemon_new(struct config *config, struct daemon **ret, struct sn_error *e)
 		r = open_faces(d, e);
 	if (r == 0)
 		r = open_kernel(d, e);
+	if (r == 0)
+		r = prepare_charon(d, e);
 	if (r < 0)
 		return r;
+	self_init(d);
 	d->worker = loop_worker_new(d->loop);
 	peers_init(d);
 	metrics_start(d);
 	load_stored_snapshot(d);
-	r = open_metadata(d, e);
+	r = daemon_open_metadata(d, e);
 	if (r < 0)
 		return r;
 	*ret = sn_steal(d);
@@ -567,7 +611,14 @@ int daemon_new(struct config *config, struct daemon **ret, struct sn_error *e)
 
 int daemon_run(struct daemon *d)
 {
-	return loop_run(d->loop);
+	int r;
+
+	/* without a stored snapshot there is no guard to wait for, and perhaps no metadata soon */
+	if (!d->snapshot)
+		notify_ready(d->notify);
+	r = loop_run(d->loop);
+	notify_stopping(d->notify);
+	return r;
 }
 
 void daemon_free(struct daemon *d)
@@ -590,9 +641,9 @@ void daemon_free(struct daemon *d)
 	array_free(&d->secret_ids);
 	free(d->refusal);
 	free(d->metadata_error);
-	free(d->stranger);
 	loop_signal_free(d->sigterm);
 	loop_signal_free(d->sigint);
+	loop_signal_free(d->sighup);
 	loop_free(d->loop);
 	config_free(d->config);
 	free(d);

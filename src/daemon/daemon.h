@@ -3,6 +3,9 @@
  * The daemon: all modules, wired. Private to src/daemon.
  *
  *	daemon.c	made, started, ended; snapshots in, intent out
+ *	self.c		who this host is, and what is done when that changes
+ *	reload.c	configuration and secrets read again
+ *	notify.c	what the service manager is told
  *	reconcile.c	observe, plan, apply
  *	peers.c		health: probes and IKE events in, verdicts out
  *	problems.c	what is wrong with this host itself
@@ -15,6 +18,8 @@
 
 #include "api/api.h"
 #include "attach/attach.h"
+#include "daemon/identity.h"
+#include "daemon/notify.h"
 #include "daemon/reconcile.h"
 #include "daemon/traffic.h"
 #include "health/health.h"
@@ -26,11 +31,38 @@
 #include "probe/probe.h"
 #include "secret/secret.h"
 
+/* Where the configuration is read. */
+struct config_source {
+	const char *file;
+	bool named; /* it has to be there */
+};
+
+enum identity_doubt {
+	IDENTITY_SURE,
+	IDENTITY_OTHER_MACHINE, /* no tunnels */
+	IDENTITY_OTHER_ID,      /* no tunnels; by the configuration */
+	IDENTITY_HEARSAY,       /* by the metadata */
+};
+
+/* See self.c. */
+struct self {
+	bool known; /* id is; else it is what the first snapshot says */
+	struct identity id;
+	char machine[IDENTITY_MACHINE_SIZE]; /* of the machine we run on */
+	enum identity_doubt doubt;
+	char *text; /* NULL: no doubt */
+	int64_t since_ms;
+	struct loop_timer *end_timer; /* not NULL: another one was accepted, we end */
+};
+
 struct daemon {
+	struct config_source source;
 	struct config *config;
 	struct loop *loop;
 	struct loop_worker *worker; /* for what waits for the disk */
-	struct loop_signal *sigterm, *sigint;
+	struct loop_signal *sigterm, *sigint, *sighup;
+	struct notify *notify; /* NULL: no service manager asked */
+	struct self self;
 	struct secrets *secrets;
 	ARRAY(struct intent_secret) secret_ids;
 
@@ -39,7 +71,6 @@ struct daemon {
 	bool from_store;           /* the service has not confirmed it yet */
 	int64_t stored_ms;         /* when the stored one was written; 0: not known */
 	char *metadata_error;      /* the failure that lasts, NULL: none */
-	char *stranger;            /* the metadata say that this is another host; NULL: no */
 
 	const struct dataplane *dataplane;
 	struct wanted wanted; /* of the last pass */
@@ -76,8 +107,9 @@ struct daemon {
 	int64_t started_ms, started_wall_ms;
 };
 
-/* 0, or a negative errno with e. The configuration is taken over. */
-int daemon_new(struct config *config, struct daemon **ret, struct sn_error *e);
+/* 0, or a negative errno with e. The configuration, which was read from source, is taken over. */
+int daemon_new(const struct config_source *source, struct config *config, struct daemon **ret,
+	       struct sn_error *e);
 void daemon_free(struct daemon *d);
 SN_DEFINE_CLEANUP(struct daemon *, daemon_free);
 /* Runs until SIGTERM or SIGINT. Tunnels, guard and charon stay. */
@@ -91,6 +123,25 @@ void daemon_intent_changed(struct daemon *d);
 /* `sennit down` and `up`; kept over restarts. */
 int daemon_set_down(struct daemon *d, bool down, struct sn_error *e);
 
+/* Reads the metadata as the configuration says now. */
+int daemon_open_metadata(struct daemon *d, struct sn_error *e);
+
+/* self.c */
+void self_init(struct daemon *d);
+void self_fini(struct daemon *d);
+/* Whether the snapshot is that of the host that this is. The first one decides who that is. */
+bool self_admit(struct daemon *d, const struct snapshot *s);
+bool self_may_have_tunnels(const struct daemon *d);
+/* The identity in question holds from now on; *ret_text says what follows. -ENOENT: none is. */
+int self_accept(struct daemon *d, const char **ret_text, struct sn_error *e);
+
+/* reload.c */
+int config_source_read(const struct config_source *source, struct config **ret, struct sn_error *e);
+/* Adds to text what changed, a line each. A negative errno with e: nothing did. */
+int daemon_reload(struct daemon *d, struct strbuf *text, struct sn_error *e);
+/* They are the daemon's from now on. */
+void daemon_set_secrets(struct daemon *d, struct secrets *s);
+
 /* peers.c */
 void peers_init(struct daemon *d);
 void peers_fini(struct daemon *d);
@@ -102,7 +153,7 @@ void peers_ike_error(struct daemon *d, const char *peer, const char *text);
 /* problems.c: what is wrong with this host itself; never a peer. */
 struct host_problem {
 	const char *what; /* one of host_problem_names */
-	char text[256];
+	char text[384];
 	const char *next;
 	int64_t since_ms;
 };

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "base/file.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/dry_run.h"
@@ -10,15 +9,11 @@
 #include <stdio.h>
 
 #define DEFAULT_CONFIG "/etc/sennit/sennit.json"
-#define CONFIG_LIMIT (1u << 20)
-
-extern char **environ;
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
-	const char *config_file;
-	bool config_named; /* a named file has to be there */
+	struct config_source source;
 	bool check, dry_run;
 };
 
@@ -45,12 +40,11 @@ static int parse_options(int argc, char **argv, struct options *ret)
 	};
 	int c;
 
-	*ret = (struct options){ .config_file = DEFAULT_CONFIG };
+	*ret = (struct options){ .source = { .file = DEFAULT_CONFIG } };
 	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			ret->config_file = optarg;
-			ret->config_named = true;
+			ret->source = (struct config_source){ .file = optarg, .named = true };
 			break;
 		case 'k':
 			ret->check = true;
@@ -75,25 +69,10 @@ static int parse_options(int argc, char **argv, struct options *ret)
 	return 0;
 }
 
-static int load_config(const struct options *o, struct config **ret, struct sn_error *e)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
-	int r = file_read(o->config_file, CONFIG_LIMIT, &text, &len);
-
-	if (r == -ENOENT && !o->config_named) {
-		text = xstrdup("{}");
-		len = 2;
-	} else if (r < 0) {
-		return sn_error_set(e, r, "%s: %s", o->config_file, sn_strerror(r));
-	}
-	return config_parse(o->config_file, text, len, environ, ret, e);
-}
-
-static int run(struct config *config, struct sn_error *e)
+static int run(const struct options *o, struct config *config, struct sn_error *e)
 {
 	_cleanup_(daemon_freep) struct daemon *d = NULL;
-	int r = daemon_new(config, &d, e);
+	int r = daemon_new(&o->source, config, &d, e);
 
 	if (r < 0)
 		return r;
@@ -114,7 +93,7 @@ int main(int argc, char **argv)
 	log_init("sennitd");
 	secret_protect_process();
 	signal(SIGPIPE, SIG_IGN); /* a peer that hangs up is an error of a write, no end of us */
-	r = load_config(&options, &config, &e);
+	r = config_source_read(&options.source, &config, &e);
 	if (r == 0) {
 		log_set_level(config->log_level);
 		log_set_format(config->log_format);
@@ -122,7 +101,7 @@ int main(int argc, char **argv)
 			r = options.dry_run ? dry_run(config, &e) : 0;
 			config_free(config);
 		} else {
-			r = run(config, &e); /* takes the configuration over */
+			r = run(&options, config, &e); /* takes the configuration over */
 		}
 	}
 	if (r < 0)

@@ -86,7 +86,7 @@ static void take_metadata(struct daemon *d, struct metrics *m)
 
 	if (d->metadata)
 		metadata_get_status(d->metadata, &s);
-	m->metadata_ok = !d->metadata_error && !d->stranger;
+	m->metadata_ok = !d->metadata_error && d->self.doubt != IDENTITY_HEARSAY;
 	m->metadata_stored = d->from_store;
 	m->metadata_success = wall_timestamp(s.last_ok_ms);
 	m->metadata_change = wall_timestamp(s.last_change_ms);

@@ -10,9 +10,10 @@
 #define STALL_SHOWN_MS 30000
 #define STALL_BAD_MS 2000
 
-const char *const host_problem_names[] = {
-	"refused", "charon-gone", "guard-missing", "apply-failing", "probe-failing", "stalled", NULL
-};
+const char *const host_problem_names[] = { "refused",          "charon-gone",
+					   "guard-missing",    "apply-failing",
+					   "probe-failing",    "stalled",
+					   "identity-changed", NULL };
 
 struct list {
 	struct host_problem *v;
@@ -95,6 +96,17 @@ static void look_at_loop(struct daemon *d, struct list *l, int64_t now)
 		 (double)s->last_stall_ms / 1000);
 }
 
+static void look_at_identity(struct daemon *d, struct list *l)
+{
+	struct host_problem *p;
+
+	if (!d->self.text)
+		return;
+	p = add(l, "identity-changed", d->self.since_ms,
+		"`sennit accept-identity` if it is right; else mend what says so");
+	snprintf(p->text, sizeof(p->text), "%s", d->self.text);
+}
+
 size_t problems_collect(struct daemon *d, struct host_problem ret[static HOST_PROBLEMS_MAX])
 {
 	struct list l = { .v = ret };
@@ -104,6 +116,7 @@ size_t problems_collect(struct daemon *d, struct host_problem ret[static HOST_PR
 		snprintf(add(&l, "refused", d->started_ms, "mend the metadata or the configuration")
 				 ->text,
 			 sizeof(ret->text), "%s", d->refusal);
+	look_at_identity(d, &l);
 	look_at_charon(d, &l, now);
 	look_at_objects(d, &l, now);
 	look_at_probe(d, &l, now);

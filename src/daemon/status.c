@@ -116,9 +116,9 @@ static json_t *metadata_json(const struct daemon *d)
 	if (d->from_store && d->stored_ms)
 		stored = json_real((double)(sn_wall_ms() - d->stored_ms) / 1000);
 	/* metadata_error is the last one that was logged, the status has the last one of all */
-	error = d->stranger                    ? d->stranger
-		: d->metadata_error && s.error ? s.error
-					       : d->metadata_error;
+	error = d->self.doubt == IDENTITY_HEARSAY ? d->self.text
+		: d->metadata_error && s.error    ? s.error
+						  : d->metadata_error;
 	return json_pack("{s:b, s:o, s:o, s:b, s:o, s:I, s:I, s:I}", "ok", error == NULL, "error",
 			 error ? outside_text(error) : json_null(), "last_ok_s", last_ok,
 			 "from_store", d->from_store, "stored_s", stored, "reads",

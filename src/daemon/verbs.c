@@ -167,6 +167,34 @@ static int verb_log_level(json_t *args, int fd, json_t **ret, struct sn_error *e
 	return 0;
 }
 
+static int verb_reload(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	int r;
+
+	(void)args;
+	(void)fd;
+	r = daemon_reload(user, &text, e);
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:s}", "text", strbuf_str(&text));
+	return 0;
+}
+
+static int verb_accept_identity(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
+{
+	const char *text;
+	int r;
+
+	(void)args;
+	(void)fd;
+	r = self_accept(user, &text, e);
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:s}", "text", text);
+	return 0;
+}
+
 const struct ctl_verb daemon_verbs[] = {
 	{ .name = "status", .changes = false, .run = verb_status },
 	{ .name = "plan", .changes = false, .run = verb_plan },
@@ -175,6 +203,8 @@ const struct ctl_verb daemon_verbs[] = {
 	{ .name = "detach", .changes = true, .run = verb_detach },
 	{ .name = "down", .changes = true, .run = verb_down },
 	{ .name = "up", .changes = true, .run = verb_up },
+	{ .name = "reload", .changes = true, .run = verb_reload },
+	{ .name = "accept-identity", .changes = true, .run = verb_accept_identity },
 	{ .name = "kick", .changes = true, .run = verb_kick },
 	{ .name = "log-level", .changes = true, .run = verb_log_level },
 };

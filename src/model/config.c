@@ -520,8 +520,8 @@ static int parse_variable(struct config *c, const char *assignment, struct sn_er
  */
 static bool is_live(const struct option *o)
 {
-	static const char *const keys[] = { "secret_file", "mtu", "masquerade", "ready.min_up",
-					    "log.level" };
+	static const char *const keys[] = { "secret_file",  "mtu",       "masquerade",
+					    "ready.min_up", "log.level", "log.format" };
 
 	for (size_t i = 0; i < SN_ARRAY_SIZE(keys); i++)
 		if (streq(o->key, keys[i]))
@@ -543,6 +543,8 @@ static size_t size_of_member(const struct option *o)
 		return sizeof(bool);
 	if (o->set == set_dataplane)
 		return sizeof(enum dataplane_choice);
+	if (o->set == set_log_format)
+		return sizeof(enum log_format);
 	sn_require(o->set == set_log_level);
 	return sizeof(enum log_level);
 }

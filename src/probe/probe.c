@@ -419,6 +419,11 @@ void probe_device_changed(struct probe *p, const char *device)
 	}
 }
 
+void probe_set_secrets(struct probe *p, const struct secrets *secrets)
+{
+	p->secrets = secrets;
+}
+
 void probe_set_view(struct probe *p, const char *id, unsigned view)
 {
 	struct probe_peer *peer = find_peer(p, id);

@@ -49,6 +49,7 @@ void probe_set_peers(struct probe *p, const struct probe_settings *settings,
 /* A device came, went or is another one: its sockets are made anew. */
 void probe_device_changed(struct probe *p, const char *device);
 /* What heartbeats carry from now on. */
+void probe_set_secrets(struct probe *p, const struct secrets *secrets);
 void probe_set_view(struct probe *p, const char *peer, unsigned view);
 void probe_set_ike_boot(struct probe *p, uint64_t ike_boot);
 void probe_send_echo(struct probe *p, const char *peer, uint32_t token);

@@ -318,6 +318,7 @@ static const struct {
 	{ "{'run_dir': '/run/other'}", "run_dir", false },
 	{ "{'state_dir': '/var/other'}", "state_dir", false },
 	{ "{'log': {'level': 'error'}}", "log.level", true },
+	{ "{'log': {'format': 'json'}}", "log.format", true },
 };
 
 static void every_changed_key_is_told_alone(void **state)
