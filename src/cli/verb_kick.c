@@ -10,13 +10,13 @@ static int run(const struct cli *cli, int argc, char **argv)
 	if (optind == argc)
 		return cli_usage(cli, "which peer?");
 	return cli_call_and_say(cli, "kick", json_pack("{s:s}", "peer", argv[optind]),
-				"its tunnel is ended and will be built anew");
+				"it is asked for a tunnel now, if none stands");
 }
 
 const struct cli_verb verb_kick = {
 	"kick",
 	"PEER",
-	"End the tunnel to one peer and build it anew.",
+	"Ask one peer for a tunnel now, whatever the pause between tries.",
 	"PEER is its id or its name, as 'sennit status' shows them.\n",
 	run,
 };

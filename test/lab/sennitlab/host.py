@@ -42,6 +42,7 @@ class Host:
         self._programs = programs
         self._trace = trace
         self._starts = 0
+        self.env: dict[str, str] = {}  # more variables for sennitd
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
 
@@ -80,7 +81,7 @@ class Host:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.ns.argv(*argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=environment(), start_new_session=True, cwd="/")
+                env={**environment(), **self.env}, start_new_session=True, cwd="/")
 
     def wait_gone(self, limit: float = 10) -> int:
         """The exit status: negative for a signal."""

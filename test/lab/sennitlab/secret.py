@@ -12,9 +12,12 @@ def generate() -> bytes:
     return os.urandom(32)
 
 
-def write(path: Path, secret: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(base64.b64encode(secret) + b"\n")
+def write(path: Path, *secrets: bytes) -> None:
+    """The first is the one that is used; a reader sees the old file or the new one."""
+    new = path.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.writelines(base64.b64encode(secret) + b"\n" for secret in secrets)
+    new.rename(path)
 
 
 def pair_key(secret: bytes, mesh: str, a: str, b: str) -> bytes:

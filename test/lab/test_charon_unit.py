@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""sennitd and charon as two units: here the test is systemd (conf/systemd/)."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import end_and_judge
+from sennitlab import Lab, programs
+from sennitlab.host import Host, environment
+
+CHARON = "/usr/sbin/charon-systemd"
+RATE = 100
+
+
+class Manager:
+    """What systemd is to one host: hears READY=1, then runs its charon."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.path = host.folder / "notify"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.path))
+        self.socket.settimeout(10)
+        self.charon: subprocess.Popen[bytes] | None = None
+        host.env = {"NOTIFY_SOCKET": str(self.path), "WATCHDOG_USEC": "2000000"}
+
+    def hear(self, state: str) -> str:
+        """The next datagram that begins so."""
+        while True:
+            text = self.socket.recv(4096).decode()
+            if text.startswith(state):
+                return text
+
+    def start_charon(self) -> None:
+        conf = self.host.run_dir / "strongswan.conf"
+        self.charon = subprocess.Popen(
+            self.host.ns.argv(CHARON), env={**environment(), "STRONGSWAN_CONF": str(conf)},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True, cwd="/")
+
+    def end_charon(self, sig: signal.Signals) -> None:
+        assert self.charon
+        self.charon.send_signal(sig)
+        self.charon.wait(10)
+
+    def close(self) -> None:
+        self.socket.close()
+        if self.charon and self.charon.poll() is None:
+            self.end_charon(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def lab(built: programs.Programs) -> Iterator[Lab]:
+    made = Lab(hosts=2, containers=1, settings={"ike": {"start": False}})
+    managers = {name: Manager(host) for name, host in made.hosts.items()}
+    made.managers = managers  # type: ignore[attr-defined]
+    try:
+        assert made.metadata
+        made.metadata.start()
+        for name, host in made.hosts.items():
+            host.start()
+            managers[name].hear("READY=1")
+            # it is started when, and not before, its settings are there
+            assert (host.run_dir / "strongswan.conf").exists()
+            assert not (host.run_dir / "charon.vici").exists()
+            managers[name].start_charon()
+        made.wait_all_up(30)
+        for container in made.containers.values():
+            container.attach()
+        yield made
+        for manager in managers.values():
+            manager.end_charon(signal.SIGTERM)
+        end_and_judge(made)
+    finally:
+        for manager in managers.values():
+            manager.close()
+        made.close()
+
+
+def manager_of(lab: Lab, name: str) -> Manager:
+    return lab.managers[name]  # type: ignore[attr-defined]
+
+
+def test_sennitd_starts_none_of_its_own(lab: Lab) -> None:
+    for name, host in lab.hosts.items():
+        charon = manager_of(lab, name).charon
+        assert charon and host.charon_pid() == charon.pid == host.status()["charon"]["pid"]
+
+
+def test_the_manager_hears_of_life(lab: Lab) -> None:
+    manager = manager_of(lab, "h1")
+    assert manager.hear("WATCHDOG=1") == "WATCHDOG=1"
+    lab["h1"].signal(signal.SIGHUP)
+    assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", manager.hear("RELOADING"))
+    assert manager.hear("READY") == "READY=1"
+
+
+def test_the_status_line_tells_the_peers(lab: Lab) -> None:
+    manager = manager_of(lab, "h1")
+    lab["h1"].kill()
+    lab["h1"].start()
+    lab.wait_all_up()
+    while "1 of 1 peers up" not in manager.hear("STATUS="):
+        pass
+
+
+@pytest.mark.parametrize("end", [Host.stop, Host.kill, Host.kill_session])
+def test_a_restart_of_sennitd_loses_nothing(lab: Lab, end) -> None:
+    host, manager = lab["h1"], manager_of(lab, "h1")
+    charon = host.charon_pid()
+    with lab.flows(lab.pairs(across=True), rate=RATE, echo=True) as flows:
+        flows.wait_all_arrive(5)
+        end(host)
+        if end is Host.stop:
+            manager.hear("STOPPING=1")
+        flows.wait_sent(RATE // 2, 20)
+        host.start()
+        manager.hear("READY=1")
+        host.wait_answers()
+        lab.wait_all_up()
+        report = flows.stop()
+    assert not report.lost(), report.table()
+    assert host.charon_pid() == charon
+    assert host.plan() == []
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_of_charon_is_noticed_and_joined(lab: Lab, sig: signal.Signals) -> None:
+    host, manager = lab["h2"], manager_of(lab, "h2")
+    sennitd, boot = host.pid, host.status()["charon"]["boot_id"]
+    manager.end_charon(sig)
+    lab.wait(lambda: not host.status()["charon"]["online"], 5, "h2 notices")
+    manager.start_charon()
+    lab.wait(lambda: host.status()["charon"]["online"], 5, "h2 adopts the new one")
+    lab.wait_all_up(30)
+    assert host.pid == sennitd
+    assert host.status()["charon"]["boot_id"] != boot
+    lab.c("c2").wait_ping(lab.c("c1"))
+
+
+def test_cleanup_takes_the_settings_first(lab: Lab) -> None:
+    """Without them systemd does not start charon anew (ConditionPathExists)."""
+    said = lab["h1"].cli("cleanup", "--dry-run").stdout
+    assert str(Path(lab["h1"].run_dir) / "strongswan.conf") in said
+    assert os.path.exists(lab["h1"].run_dir / "strongswan.conf")
