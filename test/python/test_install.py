@@ -27,6 +27,7 @@ FILES = {
     "share/bash-completion/completions/sennit",
     "share/doc/sennit/README.md",
     "share/doc/sennit/mesh.schema.json",
+    "share/doc/sennit/sennit.rules.yml",
     "share/man/man1/sennit.1",
     "share/man/man5/mesh.json.5",
     "share/man/man5/sennit.json.5",
