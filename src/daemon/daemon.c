@@ -53,8 +53,6 @@ static void set_refusal(struct daemon *d, const char *text)
 {
 	if (streq_null(d->refusal, text))
 		return;
-	self_fini(d);
-	notify_free(d->notify);
 	free(d->refusal);
 	d->refusal = xstrdup_null(text);
 	if (text)
@@ -639,6 +637,8 @@ void daemon_free(struct daemon *d)
 	snapshot_free(d->snapshot);
 	secrets_free(d->secrets);
 	array_free(&d->secret_ids);
+	self_fini(d);
+	notify_free(d->notify);
 	free(d->refusal);
 	free(d->metadata_error);
 	loop_signal_free(d->sigterm);

@@ -38,6 +38,15 @@ class Manager:
             if text.startswith(state):
                 return text
 
+    def forget(self) -> None:
+        """What was said up to now."""
+        self.socket.setblocking(False)
+        try:
+            while self.socket.recv(4096):
+                pass
+        except BlockingIOError:
+            self.socket.settimeout(10)
+
     def start_charon(self) -> None:
         conf = self.host.run_dir / "strongswan.conf"
         self.charon = subprocess.Popen(
@@ -109,6 +118,27 @@ def test_the_status_line_tells_the_peers(lab: Lab) -> None:
     lab.wait_all_up()
     while "1 of 1 peers up" not in manager.hear("STATUS="):
         pass
+
+
+def test_the_manager_hears_of_life_after_a_refusal(lab: Lab) -> None:
+    host, manager = lab["h1"], manager_of(lab, "h1")
+
+    def refused() -> bool:
+        return "refused" in [p["what"] for p in host.status()["problems"]]
+    good, settings = lab.mesh.hosts["h1"]["prefixes"], host.settings
+    lab.configure(host, {**settings, "metadata": {"url": f"file://{lab.mesh.path}"}})
+    host.cli("reload")
+    # libipsec cannot carry a host without a subnet
+    for _ in range(2):
+        lab.mesh.set("h1", prefixes=["10.42.1.1/32"])
+        lab.wait(refused, 10, "it is refused")
+        lab.mesh.set("h1", prefixes=good)
+        lab.wait(lambda: not refused(), 10, "all is well again")
+    lab.configure(host, settings)
+    host.cli("reload")
+    manager.forget()
+    manager.hear("WATCHDOG=1")
+    lab.wait_all_up(30)
 
 
 @pytest.mark.parametrize("end", [Host.stop, Host.kill, Host.kill_session])
