@@ -82,8 +82,10 @@ static int take_over(struct daemon *d, const struct config *fresh, bool metadata
 {
 	if (metadata)
 		metadata_free(sn_steal(d->metadata));
+	/* what `sennit log-level` said stays unless the file says something new */
+	if (fresh->log_level != d->config->log_level)
+		log_set_level(fresh->log_level);
 	config_take_live(d->config, fresh);
-	log_set_level(d->config->log_level);
 	log_set_format(d->config->log_format);
 	if (!metadata)
 		return 0;

@@ -91,9 +91,8 @@ def test_a_wrong_file_changes_nothing_and_is_named(lab: Lab, text: str, place: s
 
 
 def test_each_changed_key_holds_or_is_said_to_take_a_restart(lab: Lab) -> None:
-    host = lab["h1"]
-    good = host.config.read_text()
-    lab.configure(host, {**host.settings, "log": {"level": "info"}, "ready": {"min_up": 3},
+    host, settings = lab["h1"], lab["h1"].settings
+    lab.configure(host, {**settings, "log": {"level": "info"}, "ready": {"min_up": 3},
                          "masquerade": False, "mtu": 1300, "bridge": {"name": "sn9"},
                          "http": {"listen": ["127.0.0.1:8112"]}})
     said = host.cli("reload").stdout.splitlines()
@@ -103,7 +102,7 @@ def test_each_changed_key_holds_or_is_said_to_take_a_restart(lab: Lab) -> None:
     lab.wait(lambda: host.plan() == [], 5, "nothing is left to do")
     assert host.http("/readyz")[0] == 503
     assert '"mtu":1300' in host.ns.run("ip", "-j", "link", "show", "snbr0").stdout.replace(" ", "")
-    host.config.write_text(good)
+    lab.configure(host, settings)
     host.cli("reload")
     lab.wait(lambda: host.http("/readyz")[0] == 200, 5, "ready")
     lab.wait(lambda: host.plan() == [], 5, "nothing is left to do")
@@ -131,3 +130,11 @@ def test_the_metadata_are_read_elsewhere(lab: Lab) -> None:
     lab.wait(lambda: host.status()["mesh"]["source"].startswith("http:"), 10, "the service is read")
     lab.wait_all_up(30)
     assert host.pid == pid
+
+
+def test_a_level_set_by_hand_outlives_a_reload_that_says_nothing_of_it(lab: Lab) -> None:
+    host = lab["h1"]
+    level = host.settings["log"]["level"]
+    host.cli("log-level", "warning")
+    assert host.cli("reload").stdout == "nothing has changed\n"
+    assert "warning" in host.cli("log-level", level).stdout
