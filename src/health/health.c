@@ -44,6 +44,7 @@ struct peer {
 	uint64_t lost_bits; /* newest in bit 0, 1 = lost */
 	unsigned counted;   /* heartbeats in lost_bits, up to HEALTH_LOSS_WINDOW */
 	bool excused;       /* the gap before the next heartbeat was no loss of the path */
+	int64_t stalled_ms; /* the end of our last stall, 0: none */
 
 	uint32_t echoes[ECHOES]; /* tokens that wait for their answer, 0: none */
 	unsigned next_echo;
@@ -150,6 +151,8 @@ static void hear(struct peer *p, int64_t now)
 	p->row = p->heard_ms && now - p->heard_ms <= ROW_GAP_MS ? p->row + 1 : 1;
 	p->heard_ms = now;
 	p->doubted = false;
+	/* whatever charon complained of, it did not keep this out */
+	p->ike_cause = CAUSE_NONE;
 	if (is_carrying(p) || p->row < HEALTH_ANSWERS)
 		return;
 	enter(p, PEER_UP, now);
@@ -157,7 +160,6 @@ static void hear(struct peer *p, int64_t now)
 	/* what was lost during the outage says nothing of the path that is back */
 	p->counted = 0;
 	p->lost_bits = 0;
-	p->ike_cause = CAUSE_NONE;
 }
 
 void health_tunnel(struct health *h, const char *id, bool installed, int64_t now)
@@ -182,6 +184,12 @@ void health_renewed(struct health *h, const char *id)
 		p->excused = true;
 }
 
+/* A socket that was full meanwhile has a gap behind what it kept: the next fresh one shows it. */
+static bool just_stalled(const struct peer *p, int64_t now)
+{
+	return p->stalled_ms && now - p->stalled_ms <= HEALTH_BEAT_MS + HEALTH_LATE_MS;
+}
+
 static void count_heartbeat(struct peer *p, bool lost)
 {
 	p->lost_bits = p->lost_bits << 1 | lost;
@@ -194,7 +202,8 @@ void health_heartbeat(struct health *h, const char *id, uint64_t boot, uint32_t 
 
 	if (!p)
 		return;
-	if (p->heartbeat_ms && boot == p->boot && seq > p->seq && !p->excused) {
+	if (p->heartbeat_ms && boot == p->boot && seq > p->seq && !p->excused &&
+	    !just_stalled(p, now)) {
 		uint32_t missing = SN_MIN(seq - p->seq - 1, (uint32_t)HEALTH_LOSS_WINDOW);
 
 		while (missing--)
@@ -258,6 +267,7 @@ void health_stalled(struct health *h, int64_t late_ms, int64_t now)
 			p->added_ms = SN_MIN(p->added_ms + late_ms, now);
 		/* probes sent before the stall may have been answered into a full socket */
 		p->doubted = false;
+		p->stalled_ms = now;
 	}
 }
 

@@ -264,6 +264,36 @@ static void our_own_stall_is_nobodys_fault(void **state)
 	assert_int_equal(w->changes, 0);
 }
 
+static void what_a_full_socket_dropped_in_our_stall_is_no_loss_of_the_path(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 15000);
+	w->changes = 0;
+	w->now += 30000;
+	health_stalled(w->h, 30000, w->now);
+	/* it kept the first, and dropped the others */
+	health_heartbeat(w->h, "a", w->boot, ++w->seq, w->now);
+	w->seq += 59;
+	w->beat_due = w->now + HEALTH_BEAT_MS;
+	pass(w, 3000);
+	assert_int_equal(w->changes, 0);
+	assert_true(get(w).loss == 0);
+}
+
+static void what_the_tunnel_outlived_is_not_the_cause_of_its_end(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 3000);
+	health_ike_error(w->h, "a", CAUSE_AUTH_FAILED, "AUTH_FAILED", w->now);
+	pass(w, 1000);
+	w->path = false;
+	pass(w, 3000);
+	assert_int_equal(get(w).state, PEER_DOWN);
+	assert_int_equal(get(w).cause, CAUSE_NO_ANSWER);
+}
+
 static void charons_words_name_the_cause_only_when_they_last(void **state)
 {
 	struct world *w = *state;
@@ -326,6 +356,11 @@ int main(void)
 			what_a_restart_of_charon_costs_is_no_loss_of_the_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(loss_degrades_and_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(our_own_stall_is_nobodys_fault, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_a_full_socket_dropped_in_our_stall_is_no_loss_of_the_path, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			what_the_tunnel_outlived_is_not_the_cause_of_its_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(charons_words_name_the_cause_only_when_they_last,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_first_connection_has_its_time, setup, teardown),
