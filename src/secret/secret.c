@@ -278,7 +278,8 @@ void secret_generate(char ret[static 64])
 
 void secret_protect_process(void)
 {
-	const struct rlimit none = { 0, 0 };
+	/* 1, not 0: stops a core_pattern pipe, too. charon inherits it, and may not raise it */
+	const struct rlimit none = { 1, 1 };
 
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);

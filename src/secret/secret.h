@@ -67,5 +67,5 @@ void secret_wipe_free(void *p);
 SN_DEFINE_CLEANUP(uint8_t *, secret_wipe_free);
 /* A new secret in the file's form, with a line feed, for `sennit genkey`. The caller wipes it. */
 void secret_generate(char ret[static 64]);
-/* No core file of this process, no ptrace by others: prctl(PR_SET_DUMPABLE, 0), RLIMIT_CORE 0. */
+/* No core file of this process, no ptrace by others: prctl(PR_SET_DUMPABLE, 0), RLIMIT_CORE 1. */
 void secret_protect_process(void);

@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -129,6 +131,17 @@ static void generates_what_it_loads(void **state)
 	secrets_free(load(a));
 }
 
+static void a_protected_process_leaves_no_core(void **state)
+{
+	struct rlimit core;
+
+	(void)state;
+	secret_protect_process();
+	assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+	assert_int_equal(getrlimit(RLIMIT_CORE, &core), 0);
+	assert_true(core.rlim_cur <= 1 && core.rlim_max <= 1);
+}
+
 static int make_file(void **state)
 {
 	(void)state;
@@ -149,6 +162,7 @@ int main(void)
 		cmocka_unit_test(heartbeat_mac_holds_for_one_direction_of_one_pair),
 		cmocka_unit_test(refuses_bad_files_without_quoting_them),
 		cmocka_unit_test(generates_what_it_loads),
+		cmocka_unit_test(a_protected_process_leaves_no_core),
 	};
 
 	return cmocka_run_group_tests_name("secret", tests, make_file, remove_file);
