@@ -162,6 +162,38 @@ static void playing_a_plan_makes_what_is_wanted(void **state)
 	}
 }
 
+static bool is_guard(const struct plan_step *s)
+{
+	const struct object *o = s->wanted ? s->wanted : s->found;
+
+	return o->kind == OBJECT_NFT || (o->kind == OBJECT_ROUTE && o->route.unreachable);
+}
+
+/* In any plan: what keeps packets in is made before all else, and taken away after it. */
+static void the_guard_comes_first_and_goes_last(void **state)
+{
+	(void)state;
+	dice = SEED;
+	for (int i = 0; i < ROUNDS; i++) {
+		_cleanup_object_set_ struct object_set wanted = { 0 }, observed = { 0 };
+		_cleanup_plan_ struct plan plan = { 0 };
+		size_t n = 0;
+
+		roll_set(&wanted);
+		roll_set(&observed);
+		plan_build(&wanted, &observed, ALL, &plan);
+		while (n < plan.steps.n && is_guard(&plan.steps.v[n]) &&
+		       plan.steps.v[n].verb != PLAN_DELETE)
+			n++;
+		while (n < plan.steps.n && !is_guard(&plan.steps.v[n]))
+			n++;
+		while (n < plan.steps.n && is_guard(&plan.steps.v[n]) &&
+		       plan.steps.v[n].verb == PLAN_DELETE)
+			n++;
+		assert_int_equal(n, plan.steps.n);
+	}
+}
+
 static void unknown_kinds_get_no_step(void **state)
 {
 	(void)state;
@@ -281,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(playing_a_plan_makes_what_is_wanted),
+		cmocka_unit_test(the_guard_comes_first_and_goes_last),
 		cmocka_unit_test(unknown_kinds_get_no_step),
 		cmocka_unit_test(the_order_things_were_added_in_does_not_matter),
 		cmocka_unit_test(a_plan_never_makes_or_deletes_a_veth),
