@@ -234,6 +234,22 @@ static void kernel_says_why(void **state)
 	assert_null(strchr(q.e.text, '\n'));
 }
 
+/* A plan must not take "could not look" for "there is none". */
+static void what_cannot_be_read_is_not_known(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set none = { 0 }, observed = { 0 };
+	unsigned known;
+
+	sh("nft 'table inet sennit {}'");
+	/* links and routes are for everybody to read, tables are not */
+	assert_int_equal(seteuid(65534), 0);
+	net_observe(f->net, &none, &observed, &known);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(known, OBJECT_ALL_NET & ~OBJECT_BIT(OBJECT_NFT));
+	assert_true(net_last_failure(f->net)[0]);
+}
+
 static void failed_table_leaves_the_old_one(void **state)
 {
 	struct fixture *f = fixture_get(state);
@@ -367,6 +383,7 @@ int main(void)
 		T(delete_of_a_way_spares_the_unreachable_route),
 		T(what_stands_on_nothing_is_not_ready),
 		T(kernel_says_why),
+		T(what_cannot_be_read_is_not_known),
 		T(failed_table_leaves_the_old_one),
 		T(half_made_link_is_ours_after_a_crash),
 		T(veth_cannot_be_made_here),
