@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The reconcile loop against a kernel of our own: a set of objects, and what
- * it says to reading and applying. charon is not
- * there, or hangs.
+ * it says to reading and applying; and against a charon that is not there,
+ * hangs, or answers.
  */
 #include "daemon/reconcile.h"
 
@@ -16,6 +16,7 @@
 
 #define LIMIT_MS 10000
 #define FOREIGN "10.42.9.0/24" /* a route that the kernel refuses */
+#define REFUSED "sennit-a"     /* a connection that charon refuses */
 
 struct world {
 	struct loop *loop;
@@ -25,9 +26,20 @@ struct world {
 	unsigned unknown;    /* kinds that cannot be read */
 	bool refuses_tables; /* nftables is there, but not what the guard needs */
 	bool charon_hangs;   /* it is asked and does not answer */
-	bool asked_within;   /* somebody asks for a look at charon during each pass */
-	unsigned tries;      /* of FOREIGN */
-	unsigned others;     /* objects made that are no guard */
+	bool charon_answers;
+	bool charon_blind; /* its answer is that it cannot tell what it has */
+	struct object_set charon;
+	unsigned looks;               /* at charon */
+	unsigned orders;              /* to charon */
+	struct loop_deferred *answer; /* to these: */
+	ike_observed_fn observed;
+	void *observer;
+	ike_done_fn done;
+	void *orderer;
+	int result;        /* of the order */
+	bool asked_within; /* somebody asks for a look at charon during each pass */
+	unsigned tries;    /* of FOREIGN */
+	unsigned others;   /* objects made that are no guard */
 	bool (*until)(struct world *w);
 	int64_t limit;
 	struct loop_timer *look;
@@ -81,24 +93,58 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 bool ike_is_online(const struct ike *ike)
 {
 	(void)ike;
-	return w.charon_hangs;
+	return w.charon_hangs || w.charon_answers;
 }
 
 void ike_observe(struct ike *ike, ike_observed_fn fn, void *user)
 {
 	(void)ike;
-	(void)fn;
-	(void)user;
-	assert_true(w.charon_hangs);
+	assert_true(w.charon_hangs || w.charon_answers);
+	if (w.charon_hangs)
+		return;
+	w.looks++;
+	w.observed = fn;
+	w.observer = user;
+	loop_deferred_schedule(w.answer);
 }
 
 void ike_apply(struct ike *ike, const struct plan_step *step, ike_done_fn fn, void *user)
 {
 	(void)ike;
-	(void)step;
-	(void)fn;
+	assert_true(w.charon_answers);
+	assert_int_equal(step->verb, PLAN_ADD);
+	w.orders++;
+	w.result = streq(step->wanted->conn.name, REFUSED) ? -EINVAL : 0;
+	if (w.result == 0)
+		object_copy(step->wanted, object_set_add(&w.charon, OBJECT_IKE_CONN));
+	w.done = fn;
+	w.orderer = user;
+	loop_deferred_schedule(w.answer);
+}
+
+static void tell_what_charon_has(ike_observed_fn observed)
+{
+	struct object_set set = { 0 };
+
+	array_foreach(&w.charon.o, o)
+		if (!w.charon_blind)
+			object_copy(o, object_set_add(&set, o->kind));
+	observed(!w.charon_blind, &set, w.observer);
+}
+
+static void on_answer(void *user)
+{
+	ike_observed_fn observed = sn_steal(w.observed);
+	ike_done_fn done = sn_steal(w.done);
+	struct sn_error e = { 0 };
+
 	(void)user;
-	fail();
+	if (w.result < 0)
+		sn_error_set(&e, w.result, "charon does not want it");
+	if (observed)
+		tell_what_charon_has(observed);
+	if (done)
+		done(w.result, &e, w.orderer);
 }
 
 static const struct wanted *hook_wanted(void *user)
@@ -110,7 +156,7 @@ static const struct wanted *hook_wanted(void *user)
 static struct ike *hook_ike(void *user)
 {
 	(void)user;
-	return w.charon_hangs ? (struct ike *)&w : NULL;
+	return w.charon_hangs || w.charon_answers ? (struct ike *)&w : NULL;
 }
 
 static void hook_settled(void *user)
@@ -139,6 +185,13 @@ static void want_guard(void)
 	snprintf(table->name, sizeof(table->name), "sennit");
 	table->text = xstrdup("table inet sennit {\n}\n");
 	want_route("10.42.0.0/16", true);
+}
+
+static void want_conn(struct object_set *set, const char *name)
+{
+	struct object_ike_conn *conn = &object_set_add(set, OBJECT_IKE_CONN)->conn;
+
+	snprintf(conn->name, sizeof(conn->name), "%s", name);
 }
 
 static void look(void *user)
@@ -170,6 +223,7 @@ static int setup(void **state)
 	(void)state;
 	w = (struct world){ .loop = loop_new() };
 	w.look = loop_timer_new(w.loop, look, NULL);
+	w.answer = loop_deferred_new(w.loop, on_answer, NULL);
 	w.r = reconcile_new(w.loop, NULL, &hooks);
 	return 0;
 }
@@ -179,9 +233,11 @@ static int teardown(void **state)
 	(void)state;
 	reconcile_free(w.r);
 	loop_timer_free(w.look);
+	loop_deferred_free(w.answer);
 	loop_free(w.loop);
 	wanted_fini(&w.wanted);
 	object_set_fini(&w.kernel);
+	object_set_fini(&w.charon);
 	return 0;
 }
 
@@ -212,6 +268,16 @@ static bool tried_twice(struct world *world)
 static bool passed_twice(struct world *world)
 {
 	return reconcile_get_status(world->r)->passes >= 2;
+}
+
+static bool looked_twice(struct world *world)
+{
+	return world->looks >= 2 && !world->observed;
+}
+
+static bool has_conn(struct world *world)
+{
+	return world->charon.o.n > 0;
 }
 
 /* As `nft flush ruleset` does. */
@@ -293,6 +359,41 @@ static void a_guard_that_cannot_be_read_is_missing_and_told(void **state)
 	assert_non_null(strstr(reconcile_get_status(w.r)->unread, "nftables is not there"));
 }
 
+static void an_object_that_fails_keeps_no_other_from_being_made(void **state)
+{
+	(void)state;
+	want_guard();
+	want_route(FOREIGN, false);
+	want_route("10.42.99.0/24", false);
+	begin();
+	run_until(tried_twice);
+	assert_int_equal(w.others, 1);
+}
+
+static void a_peer_that_charon_refuses_keeps_no_other_from_its_tunnel(void **state)
+{
+	(void)state;
+	w.charon_answers = true;
+	want_guard();
+	want_conn(&w.wanted.objects, REFUSED);
+	want_conn(&w.wanted.objects, "sennit-b");
+	begin();
+	run_until(has_conn);
+	assert_string_equal(w.charon.o.v[0].conn.name, "sennit-b");
+}
+
+static void a_charon_that_cannot_tell_what_it_has_is_left_as_it_is(void **state)
+{
+	(void)state;
+	w.charon_answers = w.charon_blind = true;
+	want_guard();
+	want_conn(&w.wanted.objects, "sennit-b");
+	want_conn(&w.charon, "sennit-z");
+	begin();
+	run_until(looked_twice);
+	assert_int_equal(w.orders, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +407,12 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_guard_that_cannot_be_read_is_missing_and_told,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(an_object_that_fails_keeps_no_other_from_being_made,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_peer_that_charon_refuses_keeps_no_other_from_its_tunnel, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_charon_that_cannot_tell_what_it_has_is_left_as_it_is, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
