@@ -4,10 +4,12 @@
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from sennitlab import Lab, frames
+from sennitlab import Lab, frames, proc
 from sennitlab.kernel import bridge_of
 from sennitlab.wan import mac_of
 
@@ -41,6 +43,23 @@ def test_what_comes_in_clear_from_the_underlay_goes_nowhere(lab: Lab, source: st
             raw.send(frame)
         # by the same wire, so later than the forged one
         mouth.sendto(LEGITIMATE, (str(target.ip), PORT))
+        assert ear.recv(99) == LEGITIMATE
+
+
+def test_nobody_on_the_host_hears_what_comes_in_clear(lab: Lab) -> None:
+    """To h1's own overlay address, where its daemons may listen."""
+    gateway = str(lab.c("c1").gateway)
+    frame = udp_frame(mac(mac_of(lab["h1"].address)), mac(mac_of(lab["h2"].address)),
+                      str(lab["h2"].address), gateway)
+    lab.capture.mark_injected(frame)
+    with lab["h1"].ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear, \
+            lab.c("c3").udp() as mouth:
+        ear.settimeout(2)
+        ear.bind((gateway, PORT))
+        with lab["h2"].ns.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+            raw.bind(("eth0", 0))
+            raw.send(frame)
+        mouth.sendto(LEGITIMATE, (gateway, PORT))
         assert ear.recv(99) == LEGITIMATE
 
 
@@ -143,6 +162,49 @@ def test_a_peer_gets_no_wider_selectors_than_its_own(lab: Lab) -> None:
     lab.wait_all_up(30)
 
 
+@contextmanager
+def tunnel_of_h1(lab: Lab) -> Iterator[int]:
+    """A descriptor: what is written to it comes out of h1's tunnel device."""
+    pid = lab["h1"].charon_pid()
+    assert pid
+    fd = proc.borrow(pid, "/dev/net/tun")
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def udp_packet(source: str, target: str, payload: bytes) -> bytes:
+    return frames.ipv4(source, target, 17, frames.udp(PORT, PORT, payload))
+
+
+@pytest.mark.parametrize("source", ["10.42.1.3", "192.0.2.12", "198.51.100.1"])
+def test_a_tunnel_brings_what_is_of_the_peers_only(lab: Lab, source: str) -> None:
+    """Whatever charon lets through: neither ours, nor what is not of the overlay."""
+    target = str(lab.c("c1").ip)
+    with tunnel_of_h1(lab) as tunnel, lab.c("c1").udp(PORT) as ear:
+        os.write(tunnel, udp_packet(source, target, FORGED))
+        os.write(tunnel, udp_packet("10.42.2.2", target, LEGITIMATE))
+        assert ear.recv(99) == LEGITIMATE
+
+
+@pytest.mark.parametrize("target", ["10.42.3.2", "192.0.2.13", "198.51.100.1"])
+def test_what_a_tunnel_brings_leaves_by_no_other_way(lab: Lab, target: str) -> None:
+    """Neither to another peer nor to the outside."""
+    own = str(lab.c("c1").ip)
+    with tunnel_of_h1(lab) as tunnel, lab.c("c1").udp(PORT) as ear, \
+            lab["h1"].ns.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
+                                socket.htons(ETH_ALL)) as sniffer:
+        os.write(tunnel, udp_packet("10.42.2.2", target, FORGED))
+        os.write(tunnel, udp_packet("10.42.2.2", own, LEGITIMATE))
+        assert ear.recv(99) == LEGITIMATE
+        sniffer.settimeout(2)
+        payload = b""
+        while LEGITIMATE not in payload or where[2] != socket.PACKET_OUTGOING:
+            payload, where = sniffer.recvfrom(2000)
+            assert FORGED not in payload or where[2] != socket.PACKET_OUTGOING, where
+
+
 def test_nobody_relays_from_peer_to_peer(lab: Lab) -> None:
     """h2 and h3 do not hear each other; h1 hears both and must not stand in."""
     c3, c5 = lab.c("c3"), lab.c("c5")
@@ -163,6 +225,20 @@ def clean(lab: Lab) -> None:
     found = lab.capture.clear_packets()
     assert not found, f"{len(found)} in clear: {found[0]}"
     assert lab.capture.plaintext() == 0
+
+
+def test_a_route_of_others_does_not_lead_past_the_tunnel(lab: Lab) -> None:
+    """More specific than ours, straight to the peer's underlay address."""
+    h1, c1, c3 = lab["h1"], lab.c("c1"), lab.c("c3")
+    source = str(c1.gateway)
+    h1.ns.ip(f"route add {c3.ip}/32 via {lab['h2'].address}")
+    try:
+        assert not c1.ping(c3)
+        for options in ((), ("-I", source)):
+            h1.ns.run("ping", "-n", "-c", "1", "-W", "1", *options, str(c3.ip), check=False)
+    finally:
+        h1.ns.ip(f"route del {c3.ip}/32 via {lab['h2'].address}")
+    clean(lab)
 
 
 def test_traffic_while_tunnels_are_torn_down_by_force(lab: Lab) -> None:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A host that dies silently in the middle of the underlay is named by the others, and only it."""
 
+import os
+import signal
 import time
 
-from sennitlab import Lab
+from sennitlab import Lab, secret
 
 DOWN_BOUND = 2.0  # design §8
 UP_BOUND = 15.0
@@ -72,7 +74,6 @@ def test_one_broken_leg_is_one_broken_leg(lab: Lab) -> None:
 
 def test_an_ill_daemon_is_not_a_dead_path(lab: Lab) -> None:
     """SIGSTOP of a sennitd: the path still answers, so it is not `down`."""
-    import signal
     with lab.watch("h1", "h3") as watch:
         lab["h2"].signal(signal.SIGSTOP)
         try:
@@ -83,3 +84,62 @@ def test_an_ill_daemon_is_not_a_dead_path(lab: Lab) -> None:
             lab["h2"].signal(signal.SIGCONT)
         lab.wait_all_up()
     assert not watch.of(now="down"), [str(c) for c in watch.changes]
+
+
+def test_our_own_stall_is_held_against_nobody(lab: Lab) -> None:
+    """Cut off meanwhile, so that no heartbeat waits in a socket to excuse the peers."""
+    h2 = lab["h2"]
+    stalls = h2.status()["loop"]["stalls"]
+    size = h2.log.stat().st_size
+    lab.wan.cut("h2")
+    h2.signal(signal.SIGSTOP)
+    begin = time.monotonic()
+    try:
+        lab.wait(lambda: time.monotonic() - begin > 3, 5, "every deadline is over")
+    finally:
+        lab.wan.heal("h2")
+        h2.signal(signal.SIGCONT)
+    lab.wait_all_up()
+    assert h2.status()["loop"]["stalls"] > stalls
+    with h2.log.open() as log:
+        log.seek(size)
+        text = log.read()
+    assert "this process stood still" in text
+    told = [line for line in text.splitlines() if " peer h" in line and ", was " in line]
+    assert not told, told
+
+
+def test_a_charon_that_says_nothing_is_not_the_peers_fault(lab: Lab) -> None:
+    """In user space it carries the packets: whom it keeps silent is not to blame."""
+    pid = lab["h1"].charon_pid()
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for peer in ("h2", "h3"):
+            lab.wait(lambda: lab["h1"].peers()[peer]["cause"] == "ike-restarting", 5,
+                     f"{peer} is not to blame")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    lab.wait_all_up(20)
+
+
+def test_a_wrong_secret_is_named(lab: Lab) -> None:
+    """By both ends, and it is an affair of this pair only."""
+    h3 = lab["h3"]
+    other = lab.folder / "other-secret"
+    secret.write(other, secret.generate())
+    h3.end()
+    lab.configure(h3, {"secret_file": str(other)})
+    h3.start()
+    try:
+        for host, peer in (("h1", "h3"), ("h3", "h1")):
+            lab.wait(lambda: lab[host].peers()[peer]["cause"] == "auth-failed", 20,
+                     f"{host} names the cause")
+            assert lab[host].states()[peer] == "down"
+        assert lab["h1"].states()["h2"] == "up"
+        assert lab["h1"].http("/healthz")[0] == 200
+    finally:
+        h3.end()
+        lab.configure(h3)
+        h3.start()
+        lab.wait_all_up(30)

@@ -22,6 +22,9 @@ def test_a_start_without_the_service_uses_the_store(lab: Lab) -> None:
         status = lab.wait(lambda: (s := lab["h1"].status())["metadata"].get("error") and s, 10,
                           "the status says that the service is away")
         assert status["healthy"] is True
+        assert status["metadata"]["from_store"] is True
+        assert status["metadata"]["stored_s"] > 0
+        assert "from the copy stored " in lab["h1"].cli("status").stdout
     finally:
         lab.metadata.start()
     lab.wait(lambda: not lab["h1"].status()["metadata"].get("error"), 30, "the service is back")
@@ -77,7 +80,8 @@ def test_one_wrong_host_is_refused_alone(lab: Lab) -> None:
     good = lab.mesh.hosts["h3"]["prefixes"]
     lab.mesh.set("h3", prefixes=["172.16.0.0/12"])
     try:
-        lab.wait(lambda: lab["h1"].status()["refused"], 10, "h1 says what it refused")
+        refused, = lab.wait(lambda: lab["h1"].status()["refused"], 10, "h1 says what it refused")
+        assert refused["place"].startswith("/hosts/") and "172.16.0.0/12" in refused["text"]
         assert lab["h1"].states()["h3"] == "up"
         lab.c("c1").wait_ping(lab.of_host("h3")[0])
     finally:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Exactly one tunnel per pair, whoever starts, both at once (promise 7)."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -82,8 +84,6 @@ def test_whoever_starts_first(lab: Lab, first: str) -> None:
 
 
 def test_a_charon_that_lost_its_memory_gets_one_tunnel(lab: Lab) -> None:
-    import os
-    import signal
     before = lab["h2"].charon_pid()
     assert before
     begin = time.monotonic()
@@ -92,3 +92,16 @@ def test_a_charon_that_lost_its_memory_gets_one_tunnel(lab: Lab) -> None:
     # nobody can tell the other end but dead peer detection
     lab.wait(lambda: same_tunnel(lab["h1"], lab["h2"]) and lab.everybody_up(), 30, "a new tunnel")
     assert_one_tunnel_after(lab, begin)
+
+
+def test_news_of_the_owners_new_charon_end_what_the_old_one_left(lab: Lab) -> None:
+    """The owner begins at once. The other end learns from its heartbeat that the older SA is
+    void; dead peer detection alone would take twice as long."""
+    before = lab["h1"].charon_pid()
+    assert before
+    begin = time.monotonic()
+    os.kill(before, signal.SIGKILL)
+    lab.wait(lambda: lab["h1"].charon_pid() not in (None, before), 10, "a new charon")
+    lab.wait(lambda: same_tunnel(lab["h1"], lab["h2"]), 30, "one tunnel")
+    took = time.monotonic() - begin
+    assert took <= SETTLED, f"the void SA was gone after {took:.1f} s"

@@ -137,6 +137,19 @@ def test_charon(lab: Lab, host: Host) -> None:
     lab.wait_all_up(15)
 
 
+def test_no_turn_is_long(lab: Lab, host: Host) -> None:
+    """Measured by the daemon itself. A busy machine makes a turn long now and then, not each."""
+    before = host.status()
+    route = next(r for r in own_routes(host) if " dev " in r)
+    for _ in range(5):
+        comes_back(lab, lambda: own_routes(host), lambda: host.ns.ip(f"route del {route}"),
+                   KERNEL_BOUND, route)
+    after = host.status()
+    passes = after["apply"]["passes"] - before["apply"]["passes"]
+    slow = after["loop"]["slow_turns"] - before["loop"]["slow_turns"]
+    assert passes >= 10 and slow <= passes // 4, f"{slow} slow turns in {passes} passes"
+
+
 def test_what_belongs_to_others_stays(lab: Lab, host: Host) -> None:
     host.ns.ip("link add name snother type bridge", "link set dev snother up",
                "route add 203.0.113.0/24 dev snother proto static")

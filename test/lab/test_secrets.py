@@ -55,6 +55,15 @@ def test_no_answer_holds_one(lab: Lab, search: secret.Search) -> None:
         assert not search.found_in(text.encode())
 
 
+def test_a_crash_leaves_no_core(lab: Lab) -> None:
+    """Nor feeds a pipe of core_pattern, which a limit of 1 stops and 0 does not."""
+    for host in lab.hosts.values():
+        assert host.pid
+        charon = host.charon_pid()
+        assert charon
+        assert proc.core_limit(host.pid) == proc.core_limit(charon) == 1
+
+
 def core_of(lab: Lab, pid: int) -> bytes:
     """By gdb, which as root may read any process; it leaves out what is not to be dumped."""
     prefix = lab.folder / "core"

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Processes: facts from /proc, and ends by pid."""
 
+import ctypes
 import os
+import resource
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 from .wait import Unmet, wait_for
 
 TICK = os.sysconf("SC_CLK_TCK")
+SYS_PIDFD_GETFD = 438
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,25 @@ def environ(pid: int) -> bytes:
 
 def cmdline(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def core_limit(pid: int) -> int:
+    """The hard limit of a core file's size in bytes."""
+    return resource.prlimit(pid, resource.RLIMIT_CORE)[1]
+
+
+def borrow(pid: int, path: str) -> int:
+    """A descriptor of our own of the file that the process has open (pidfd_getfd(2))."""
+    folder = Path(f"/proc/{pid}/fd")
+    number = next(int(fd.name) for fd in folder.iterdir() if os.readlink(fd) == path)
+    pidfd = os.pidfd_open(pid)
+    try:
+        borrowed = _libc.syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
+        if borrowed < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        return borrowed
+    finally:
+        os.close(pidfd)
 
 
 def all_pids() -> list[int]:
