@@ -145,7 +145,7 @@ def test_the_manager_hears_of_life_after_a_refusal(lab: Lab) -> None:
 def test_a_restart_of_sennitd_loses_nothing(lab: Lab, end) -> None:
     host, manager = lab["h1"], manager_of(lab, "h1")
     charon = host.charon_pid()
-    with lab.flows(lab.pairs(across=True), rate=RATE, echo=True) as flows:
+    with lab.flows(lab.pairs_of_hosts(), rate=RATE, echo=True) as flows:
         flows.wait_all_arrive(5)
         end(host)
         if end is Host.stop:

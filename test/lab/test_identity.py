@@ -56,6 +56,11 @@ def test_a_copied_disk_builds_no_tunnel_until_it_is_accepted(lab: Lab) -> None:
     (h1.state_dir / "identity.json").write_text(json.dumps({**ours, "machine": "0" * 32}))
     h1.start()
     h1.wait_answers()
+    if not ours["machine"]:
+        # a machine without a machine-id(5), as some containers are, is not compared
+        lab.wait_all_up(30)
+        assert problem(h1) is None
+        return
     lab.wait(lambda: has_guard_alone(h1), 15, "the guard stands, and no tunnel")
     assert "another machine" in (problem(h1) or "") and "h1" in (problem(h1) or "")
     assert h1.http("/healthz")[0] == 503

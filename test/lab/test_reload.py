@@ -43,7 +43,7 @@ def authenticate_anew(lab: Lab, host: str, peer: str) -> None:
 def test_a_secret_is_rotated_over_all_hosts_without_loss(lab: Lab) -> None:
     old, new = lab.secret, secret.generate()
     with lab.watch() as watch, \
-            lab.flows(lab.pairs(across=True), rate=RATE, echo=True) as flows:
+            lab.flows(lab.pairs_of_hosts(), rate=RATE, echo=True) as flows:
         flows.wait_all_arrive(5)
         for step in ((old, new), (new, old), (new,)):
             for host in lab.hosts.values():
@@ -114,7 +114,7 @@ def test_the_metadata_are_read_elsewhere(lab: Lab) -> None:
     settings = host.settings
     pid = host.pid
     lab.configure(host, {**settings, "metadata": {"url": f"file://{lab.mesh.path}"}})
-    with lab.flows(lab.pairs(across=True), rate=RATE, echo=True) as flows:
+    with lab.flows(lab.pairs_of_hosts(), rate=RATE, echo=True) as flows:
         flows.wait_all_arrive(5)
         assert "metadata.url: changed" in host.cli("reload").stdout
         lab.wait(lambda: host.status()["mesh"]["source"].startswith("file:"), 10, "the file is read")

@@ -21,7 +21,7 @@ def test_nothing_is_lost(lab: Lab, way: str) -> None:
     host = lab["h1"]
     charon = host.charon_pid()
     with lab.watch("h2", "h3") as watch, \
-            lab.flows(lab.pairs(across=True), rate=RATE, echo=True) as flows:
+            lab.flows(lab.pairs_of_hosts(), rate=RATE, echo=True) as flows:
         flows.wait_all_arrive(5)
         WAYS[way](host)
         flows.wait_sent(RATE, 20)
@@ -39,7 +39,7 @@ def test_nothing_is_lost(lab: Lab, way: str) -> None:
 
 def test_many_restarts_in_a_row_lose_nothing(lab: Lab) -> None:
     host = lab["h2"]
-    with lab.flows(lab.pairs(across=True), rate=RATE, echo=True) as flows:
+    with lab.flows(lab.pairs_of_hosts(), rate=RATE, echo=True) as flows:
         flows.wait_all_arrive(5)
         for _ in range(5):
             host.kill()
@@ -51,7 +51,7 @@ def test_many_restarts_in_a_row_lose_nothing(lab: Lab) -> None:
 
 
 def test_all_daemons_away_at_once_lose_nothing(lab: Lab) -> None:
-    with lab.flows(lab.pairs(across=True), rate=RATE, echo=True) as flows:
+    with lab.flows(lab.pairs_of_hosts(), rate=RATE, echo=True) as flows:
         flows.wait_all_arrive(5)
         for host in lab.hosts.values():
             host.kill()

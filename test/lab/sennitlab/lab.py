@@ -137,6 +137,12 @@ class Lab:
         assert self._capture is not None, "this lab captures nothing"
         return self._capture
 
+    def pairs_of_hosts(self) -> set[Pair]:
+        """Directed pairs of one container a host: enough where it is shown that nothing is
+        lost, not how much a busy machine's charons carry in user space."""
+        first = {c.host.id: c.name for c in reversed(self.containers.values())}
+        return {(a, b) for a in first.values() for b in first.values() if a != b}
+
     def pairs(self, without: Iterable[str] = (), across: bool = False) -> set[Pair]:
         """Directed pairs of containers, none on these hosts; across: on two hosts only."""
         gone = set(without)
