@@ -1,188 +1,102 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "document.h"
 
-#include "base/strbuf.h"
+#include "render.h"
 
 #include <stdio.h>
 
-#define SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
-#define IP_LABEL "io.rancher.container.ip"
-/* Of the container whose address is its host's overlay address, in the flat plan. */
-#define ROUTER_LABEL "io.rancher.container.agent_service.ipsec"
+/* Entries in one piece, so that it has some tens of kilobytes. */
+static const size_t entries_a_piece[SECTIONS] = {
+	[SECTION_CONTAINERS] = 32,
+	[SECTION_HOSTS] = 64,
+	[SECTION_CONTAINER_LIST] = 1024,
+	[SECTION_HOST_LIST] = 1024,
+};
 
-static void set(json_t *obj, const char *key, json_t *value)
+/* --- hashes and uuids ------------------------------------------------------------------- */
+
+uint64_t document_hash(uint64_t h, const void *data, size_t len)
 {
-	sn_require(json_object_set_new(obj, key, value) == 0);
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * 0x100000001b3u;
+	return h;
 }
 
-static void set_string(json_t *obj, const char *key, const char *s)
+/* With the NUL, so that "a", "bc" is not "ab", "c". */
+static uint64_t hash_text(uint64_t h, const char *s)
 {
-	set(obj, key, json_string(s));
+	return document_hash(h, s, strlen(s) + 1);
 }
 
-static void set_nulls(json_t *obj, const char *const *keys)
+static uint64_t hash_prefix(uint64_t h, const struct sn_prefix *p)
 {
-	for (; *keys; keys++)
-		set(obj, *keys, json_null());
+	h = document_hash(h, &p->addr.family, 1);
+	h = document_hash(h, p->addr.bytes, sizeof(p->addr.bytes));
+	return document_hash(h, &p->len, 1);
 }
 
-static void format_uuid(uint8_t b[static 16], unsigned version, char ret[static 37])
+static void set_version(uint8_t b[static 16], unsigned version)
 {
 	b[6] = (uint8_t)((b[6] & 0x0f) | version << 4);
 	b[8] = (b[8] & 0x3f) | 0x80;
-	snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-		 b[13], b[14], b[15]);
 }
 
-static uint64_t hash(uint64_t h, const char *s)
+void document_format_uuid(const uint8_t b[static 16], char ret[static 37])
 {
-	/* FNV-1a with the NUL, so that "a", "bc" is not "ab", "c" */
-	do
-		h = (h ^ (uint8_t)*s) * 0x100000001b3u;
-	while (*s++);
-	return h;
+	static const char digits[] = "0123456789abcdef";
+	char *p = ret;
+
+	for (unsigned i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		*p++ = digits[b[i] >> 4];
+		*p++ = digits[b[i] & 15];
+	}
+	*p = '\0';
 }
 
 /*
  * A mesh file gives containers no id. This one (RFC 9562 version 8: our own
  * making) lives as long as the container's host, name and address.
  */
-static void container_uuid(const struct mesh_file *mesh, const struct mesh_container *c,
-			   char ret[static 37])
+static void container_uuid(const struct document *d, const struct document_container *c,
+			   uint8_t ret[static 16])
 {
-	uint8_t bytes[16];
-
 	for (unsigned half = 0; half < 2; half++) {
-		uint64_t h = 0xcbf29ce484222325u ^ half;
+		uint64_t h = DOCUMENT_HASH_INIT ^ half;
 
-		h = hash(h, mesh->mesh_id);
-		h = hash(h, c->host_id);
-		h = hash(h, c->name);
-		h = hash(h, SN_ADDR_STR(&c->ip));
-		memcpy(bytes + (size_t)8 * half, &h, sizeof(h));
+		h = hash_text(h, d->mesh_id);
+		h = hash_text(h, d->hosts.v[c->host].id);
+		h = hash_text(h, c->name);
+		h = hash_text(h, SN_ADDR_STR(&c->ip));
+		memcpy(ret + (size_t)8 * half, &h, sizeof(h));
 	}
-	format_uuid(bytes, 8, ret);
+	set_version(ret, 8);
 }
 
-static json_t *host_labels(const struct host *h)
+static uint64_t host_hash(const struct document_host *h)
 {
-	json_t *labels = json_object();
+	struct sn_prefix addr = sn_prefix_of(&h->addr);
+	uint64_t x = hash_text(DOCUMENT_HASH_INIT, h->id);
 
-	array_foreach(&h->prefixes, p) {
-		if (sn_prefix_is_single(p))
-			continue;
-		set_string(labels, SUBNET_LABEL, SN_PREFIX_STR(p));
-		break;
-	}
-	return labels;
+	x = hash_text(x, h->name);
+	x = hash_prefix(x, &addr);
+	x = hash_prefix(x, &h->subnet);
+	return document_hash(x, &(uint8_t){ (uint8_t)h->state }, 1);
 }
 
-static json_t *host_to_json(const struct mesh_file *mesh, const struct host *h)
+/* Host, name and address are in the uuid. */
+static uint64_t container_hash(const struct document_container *c)
 {
-	static const char *const unknown[] = { "local_storage_mb", "memory", "milli_cpu", NULL };
-	json_t *v = json_object();
-
-	set_nulls(v, unknown);
-	set_string(v, "agent_ip", SN_ADDR_STR(&h->underlay.v[0]));
-	set_string(v, "agent_state", "active");
-	set_string(v, "environment_uuid", mesh->mesh_id);
-	set_string(v, "hostname", h->name);
-	set(v, "labels", host_labels(h));
-	set_string(v, "metadata_kind", "host");
-	set_string(v, "name", h->name);
-	set_string(v, "state", host_state_to_string(h->state));
-	set_string(v, "uuid", h->id);
-	return v;
+	return document_hash(document_hash(DOCUMENT_HASH_INIT, c->uuid, sizeof(c->uuid)),
+			     &(uint8_t){ c->router }, 1);
 }
 
-static json_t *container_to_json(const struct mesh_file *mesh, const struct mesh_container *c,
-				 bool router)
-{
-	static const char *const unknown[] = { "create_index",
-					       "external_id",
-					       "health_state",
-					       "links",
-					       "ports",
-					       "network_from_container_uuid",
-					       "service_index",
-					       "service_name",
-					       "service_uuid",
-					       "stack_name",
-					       "stack_uuid",
-					       "primary_mac_address",
-					       NULL };
-	static const char *const empty[] = { "dns", "dns_search", "health_check_hosts" };
-	struct sn_prefix with_len = { .addr = c->ip, .len = mesh->overlay.len };
-	char uuid[37];
-	json_t *v = json_object();
+/* --- from the mesh --------------------------------------------------------------------------- */
 
-	container_uuid(mesh, c, uuid);
-	set_nulls(v, unknown);
-	for (size_t i = 0; i < SN_ARRAY_SIZE(empty); i++)
-		set(v, empty[i], json_array());
-	set_string(v, "environment_uuid", mesh->mesh_id);
-	set_string(v, "host_uuid", c->host_id);
-	set(v, "ips", json_pack("[s]", SN_ADDR_STR(&c->ip)));
-	set(v, "labels", json_pack("{ss}", IP_LABEL, SN_PREFIX_STR(&with_len)));
-	if (router)
-		set_string(json_object_get(v, "labels"), ROUTER_LABEL, "true");
-	set_string(v, "metadata_kind", "container");
-	set_string(v, "name", c->name);
-	set_string(v, "network_uuid", mesh->mesh_id);
-	set_string(v, "primary_ip", SN_ADDR_STR(&c->ip));
-	set(v, "start_count", json_integer(1));
-	set_string(v, "state", "running");
-	set(v, "system", json_false());
-	set_string(v, "uuid", uuid);
-	return v;
-}
-
-/* The defaults of Rancher's ipsec stack, with the mesh's overlay. */
-static json_t *cni_config(const struct mesh_file *mesh)
-{
-	_cleanup_free_ char *prefix_len = xasprintf("/%u", mesh->overlay.len);
-
-	return json_pack("{ss ss sb sb s{ss ss} sb si si ss sb ss}", "bridge", "docker0",
-			 "bridgeSubnet", SN_PREFIX_STR(&mesh->overlay), "hairpinMode", 0, "hostNat",
-			 1, "ipam", "subnetPrefixSize", prefix_len, "type", "rancher-cni-ipam",
-			 "isDefaultGateway", 1, "linkMTUOverhead", 98, "mtu", 1500, "name",
-			 "rancher-cni-network", "promiscMode", 1, "type", "rancher-bridge");
-}
-
-static json_t *network_to_json(const struct mesh_file *mesh)
-{
-	return json_pack("{ss ss sb sb s{s{so}} ss ss sn ss}", "default_policy_action", "allow",
-			 "environment_uuid", mesh->mesh_id, "host_ports", 1, "is_default", 1,
-			 "metadata", "cniConfig", "10-rancher.conf", cni_config(mesh),
-			 "metadata_kind", "network", "name", DOCUMENT_NETWORK_NAME, "policy",
-			 "uuid", mesh->mesh_id);
-}
-
-static void add_callers(struct document *d, const struct host *h, json_t *v)
-{
-	array_foreach(&h->underlay, addr)
-		*array_add(&d->callers) = (struct document_host){
-			.addr = *addr,
-			.active = h->state == HOST_ACTIVE,
-			.created_ms = h->created_ms,
-			.host = v,
-		};
-}
-
-static json_t *hosts_to_json(struct document *d, const struct mesh_file *mesh)
-{
-	json_t *hosts = json_array();
-
-	array_foreach(&mesh->hosts, h) {
-		json_t *v = host_to_json(mesh, h);
-
-		json_array_append_new(hosts, v);
-		add_callers(d, h, v);
-	}
-	return hosts;
-}
-
+/* No subnet: its overlay address is said by a router container. */
 static bool is_flat(const struct host *h)
 {
 	array_foreach(&h->prefixes, p) {
@@ -192,134 +106,330 @@ static bool is_flat(const struct host *h)
 	return true;
 }
 
-/* The containers of one host as they are served. */
-struct endpoints {
-	const struct mesh_file *mesh;
-	const struct host *host;
-	const struct mesh_container *own; /* from the file */
-	size_t n_own;
-	json_t *list;
-};
-
-static void add_endpoint(const struct endpoints *ep, const struct mesh_container *c)
+static void add_host(struct document *d, const struct host *h)
 {
-	bool router = is_flat(ep->host) && sn_addr_cmp(&c->ip, &ep->host->overlay_ip) == 0;
+	struct document_host *to = array_add(&d->hosts);
 
-	json_array_append_new(ep->list, container_to_json(ep->mesh, c, router));
+	memcpy(to->id, h->id, sizeof(to->id));
+	to->name = xstrdup(h->name);
+	to->addr = h->underlay.v[0];
+	to->state = h->state;
+	array_foreach(&h->prefixes, p) {
+		if (!sn_prefix_is_single(p) && !sn_addr_is_set(&to->subnet.addr))
+			to->subnet = *p;
+	}
+	to->hash = host_hash(to);
+	array_foreach(&h->underlay, a) {
+		*array_add(&d->callers) = (struct document_caller){
+			.addr = *a,
+			.host = (uint32_t)d->hosts.n - 1,
+			.container = UINT32_MAX,
+			.active = h->state == HOST_ACTIVE,
+			.created_ms = h->created_ms,
+		};
+	}
+}
+
+static void add_container(struct document *d, const struct host *h, const struct sn_addr *ip,
+			  const char *name)
+{
+	struct document_container *c = array_add(&d->containers);
+
+	c->name = xstrdup(name);
+	c->ip = *ip;
+	c->host = (uint32_t)d->hosts.n - 1;
+	c->router = is_flat(h) && sn_addr_cmp(ip, &h->overlay_ip) == 0;
+	container_uuid(d, c, c->uuid);
+	c->hash = container_hash(c);
+	*array_add(&d->callers) = (struct document_caller){
+		.addr = *ip,
+		.host = c->host,
+		.container = (uint32_t)d->containers.n - 1,
+		.active = h->state == HOST_ACTIVE,
+		.created_ms = h->created_ms,
+	};
 }
 
 /* An address that the mesh gives the host itself; the API has no other place for it. */
-static void add_bare(const struct endpoints *ep, const struct sn_addr *addr)
+static void add_bare(struct document *d, const struct host *h, size_t first,
+		     const struct sn_addr *addr)
 {
-	struct mesh_container c = { .name = (char[SN_ADDR_STRLEN]){ 0 }, .ip = *addr };
-
-	for (size_t i = 0; i < ep->n_own; i++) {
-		if (sn_addr_cmp(&ep->own[i].ip, addr) == 0)
+	for (size_t i = first; i < d->containers.n; i++) {
+		if (sn_addr_cmp(&d->containers.v[i].ip, addr) == 0)
 			return;
 	}
-	sn_addr_format(addr, c.name);
-	memcpy(c.host_id, ep->host->id, sizeof(c.host_id));
-	add_endpoint(ep, &c);
+	add_container(d, h, addr, SN_ADDR_STR(addr));
 }
 
-static void add_endpoints(const struct endpoints *ep)
+/* *at: the mesh file has its containers in the order of its hosts. */
+static void add_containers(struct document *d, const struct mesh_file *mesh, size_t host,
+			   size_t *at)
 {
-	bool has_overlay_ip = false;
+	const struct host *h = &mesh->hosts.v[host];
+	size_t first = d->containers.n, index = mesh->indexes.v[host];
 
-	for (size_t i = 0; i < ep->n_own; i++)
-		add_endpoint(ep, &ep->own[i]);
-	array_foreach(&ep->host->prefixes, p) {
-		if (!sn_prefix_is_single(p))
-			continue;
-		has_overlay_ip |= sn_addr_cmp(&p->addr, &ep->host->overlay_ip) == 0;
-		add_bare(ep, &p->addr);
+	for (; *at < mesh->containers.n && mesh->containers.v[*at].host_index == index; (*at)++)
+		add_container(d, h, &mesh->containers.v[*at].ip, mesh->containers.v[*at].name);
+	array_foreach(&h->prefixes, p) {
+		if (sn_prefix_is_single(p))
+			add_bare(d, h, first, &p->addr);
 	}
-	if (is_flat(ep->host) && sn_addr_is_set(&ep->host->overlay_ip) && !has_overlay_ip)
-		add_bare(ep, &ep->host->overlay_ip);
+	if (is_flat(h) && sn_addr_is_set(&h->overlay_ip))
+		add_bare(d, h, first, &h->overlay_ip);
 }
 
-/* The mesh file has them in the order of its hosts. */
-static json_t *containers_to_json(const struct mesh_file *mesh)
+/* --- order ---------------------------------------------------------------------------------- */
+
+/*
+ * Of two with one address (a re-deployed host whose old entry lingers) the
+ * active, then the newer; when nobody wrote when they were made, the later in
+ * the file, for people append. A host before a container.
+ */
+static int cmp_callers(const void *x, const void *y)
 {
-	json_t *list = json_array();
-	size_t at = 0;
+	const struct document_caller *a = x, *b = y;
+	int c = sn_addr_cmp(&a->addr, &b->addr);
 
-	for (size_t i = 0; i < mesh->hosts.n; i++) {
-		struct endpoints ep = { .mesh = mesh, .host = &mesh->hosts.v[i], .list = list };
-
-		while (at + ep.n_own < mesh->containers.n &&
-		       streq(mesh->containers.v[at + ep.n_own].host_id, ep.host->id))
-			ep.n_own++;
-		ep.own = mesh->containers.v + at;
-		at += ep.n_own;
-		add_endpoints(&ep);
-	}
-	return list;
+	if (c == 0)
+		c = sn_cmp_num(a->container != UINT32_MAX, b->container != UINT32_MAX);
+	if (c == 0)
+		c = sn_cmp_num(b->active, a->active);
+	if (c == 0)
+		c = sn_cmp_num(b->created_ms, a->created_ms);
+	return c ? c : sn_cmp_num(b->host, a->host);
 }
+
+static int cmp_host_ids(const void *a, const void *b, void *user)
+{
+	const struct document *d = user;
+
+	return strcmp(d->hosts.v[*(const uint32_t *)a].id, d->hosts.v[*(const uint32_t *)b].id);
+}
+
+static int cmp_uuids(const void *a, const void *b, void *user)
+{
+	const struct document *d = user;
+
+	return memcmp(d->containers.v[*(const uint32_t *)a].uuid,
+		      d->containers.v[*(const uint32_t *)b].uuid, 16);
+}
+
+static void sort_all(struct document *d)
+{
+	array_sort(&d->callers, cmp_callers);
+	for (uint32_t i = 0; i < d->hosts.n; i++)
+		*array_add(&d->hosts_by_id) = i;
+	for (uint32_t i = 0; i < d->containers.n; i++)
+		*array_add(&d->containers_by_uuid) = i;
+	if (d->hosts.n)
+		qsort_r(d->hosts_by_id.v, d->hosts.n, sizeof(uint32_t), cmp_host_ids, d);
+	if (d->containers.n)
+		qsort_r(d->containers_by_uuid.v, d->containers.n, sizeof(uint32_t), cmp_uuids, d);
+	d->unique = true;
+	for (size_t i = 1; i < d->hosts.n; i++)
+		d->unique &= cmp_host_ids(&d->hosts_by_id.v[i - 1], &d->hosts_by_id.v[i], d) != 0;
+	for (size_t i = 1; i < d->containers.n; i++)
+		d->unique &= cmp_uuids(&d->containers_by_uuid.v[i - 1], &d->containers_by_uuid.v[i],
+				       d) != 0;
+}
+
+static void hash_all(struct document *d)
+{
+	d->mesh_hash = hash_text(hash_text(DOCUMENT_HASH_INIT, d->mesh_id), d->name);
+	d->mesh_hash = hash_prefix(d->mesh_hash, &d->overlay);
+	/* the overlay's length and the mesh's id are in every entry */
+	d->hosts_hash = d->containers_hash = d->mesh_hash;
+	array_foreach(&d->hosts, h)
+		d->hosts_hash = document_hash(d->hosts_hash, &h->hash, sizeof(h->hash));
+	array_foreach(&d->containers, c)
+		d->containers_hash = document_hash(d->containers_hash, &c->hash, sizeof(c->hash));
+}
+
+/* --- public ----------------------------------------------------------------------------------- */
 
 struct document *document_new(const struct mesh_file *mesh)
 {
 	struct document *d = xcalloc(1, sizeof(*d));
 	uint8_t random[16];
+	size_t at = 0;
 
+	d->refs = 1;
 	sn_random(random, sizeof(random));
-	format_uuid(random, 4, d->version);
-	d->root =
-		json_pack("{so so sn ss s[o] ss s{} s[] s[] sb ss ss}", "containers",
-			  containers_to_json(mesh), "hosts", hosts_to_json(d, mesh), "environments",
-			  "name", mesh->name ? mesh->name : mesh->mesh_id, "networks",
-			  network_to_json(mesh), "region_name", "", "self", "services", "stacks",
-			  "system", 0, "uuid", mesh->mesh_id, "version", d->version);
-	sn_require(d->root);
+	set_version(random, 4);
+	document_format_uuid(random, d->version);
+	memcpy(d->mesh_id, mesh->mesh_id, sizeof(d->mesh_id));
+	d->name = xstrdup(mesh->name ? mesh->name : mesh->mesh_id);
+	d->overlay = mesh->overlay;
+	for (size_t i = 0; i < mesh->hosts.n; i++) {
+		add_host(d, &mesh->hosts.v[i]);
+		add_containers(d, mesh, i, &at);
+	}
+	sort_all(d);
+	hash_all(d);
 	return d;
 }
 
-void document_free(struct document *d)
+struct document *document_ref(struct document *d)
 {
-	if (!d)
+	d->refs++;
+	return d;
+}
+
+static void pieces_fini(struct document_pieces *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		piece_unref(p->v[i]);
+	free(p->v);
+}
+
+void document_unref(struct document *d)
+{
+	if (!d || --d->refs > 0)
 		return;
-	json_decref(d->root);
+	for (size_t v = 0; v < API_VERSIONS; v++) {
+		for (size_t s = 0; s < SECTIONS; s++)
+			pieces_fini(&d->pieces[v][s]);
+	}
+	array_foreach(&d->hosts, h)
+		free(h->name);
+	array_foreach(&d->containers, c)
+		free(c->name);
+	array_free(&d->hosts);
+	array_free(&d->containers);
 	array_free(&d->callers);
+	array_free(&d->hosts_by_id);
+	array_free(&d->containers_by_uuid);
+	free(d->name);
 	free(d);
 }
 
 bool document_equal(const struct document *a, const struct document *b)
 {
-	_cleanup_json_ json_t *x = json_copy(a->root);
-	_cleanup_json_ json_t *y = json_copy(b->root);
-
-	json_object_del(x, "version");
-	json_object_del(y, "version");
-	return json_equal(x, y);
+	return a->hosts_hash == b->hosts_hash && a->containers_hash == b->containers_hash &&
+	       a->mesh_hash == b->mesh_hash;
 }
 
-/*
- * Of two with one address (a re-deployed host whose old entry lingers) the
- * active, then the newer; when nobody wrote when they were made, the later in
- * the file, for people append. a comes after b.
- */
-static bool is_better(const struct document_host *a, const struct document_host *b)
+const struct document_caller *document_caller(const struct document *d, const struct sn_addr *addr)
 {
-	return a->active != b->active ? a->active : a->created_ms >= b->created_ms;
-}
+	size_t low = 0, high = d->callers.n;
 
-static json_t *find_caller(const struct document *d, const struct sn_addr *caller)
-{
-	const struct document_host *best = NULL;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
 
-	array_foreach(&d->callers, c) {
-		if (sn_addr_cmp(&c->addr, caller) == 0 && (!best || is_better(c, best)))
-			best = c;
+		if (sn_addr_cmp(&d->callers.v[mid].addr, addr) < 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return best ? best->host : NULL;
+	if (low == d->callers.n || sn_addr_cmp(&d->callers.v[low].addr, addr) != 0)
+		return NULL;
+	return &d->callers.v[low];
 }
 
-json_t *document_for(const struct document *d, const struct sn_addr *caller)
+long document_find_host(const struct document *d, const char *id)
 {
-	json_t *root = json_copy(d->root);
-	json_t *host = find_caller(d, caller);
+	size_t low = 0, high = d->hosts.n;
 
-	if (host)
-		set(root, "self", json_pack("{sO}", "host", host));
-	return root;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		int c = strcmp(d->hosts.v[d->hosts_by_id.v[mid]].id, id);
+
+		if (c == 0)
+			return (long)d->hosts_by_id.v[mid];
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return -1;
+}
+
+long document_find_container(const struct document *d, const uint8_t uuid[static 16])
+{
+	size_t low = 0, high = d->containers.n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		int c = memcmp(d->containers.v[d->containers_by_uuid.v[mid]].uuid, uuid, 16);
+
+		if (c == 0)
+			return (long)d->containers_by_uuid.v[mid];
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return -1;
+}
+
+static size_t section_size(const struct document *d, enum section section)
+{
+	return section == SECTION_HOSTS || section == SECTION_HOST_LIST ? d->hosts.n
+									: d->containers.n;
+}
+
+size_t document_piece_count(const struct document *d, enum section section)
+{
+	size_t n = section_size(d, section), each = entries_a_piece[section];
+
+	return n ? (n + each - 1) / each : 1;
+}
+
+static void render_entry(const struct document *d, enum api_version v, enum section section,
+			 size_t i, struct strbuf *b)
+{
+	switch (section) {
+	case SECTION_CONTAINERS:
+		render_container(d, i, v, b);
+		break;
+	case SECTION_HOSTS:
+		render_host(d, i, v, b);
+		break;
+	case SECTION_CONTAINER_LIST:
+		render_container_line(d, i, v, b);
+		break;
+	case SECTION_HOST_LIST:
+		render_host_line(d, i, b);
+		break;
+	case SECTIONS:
+		break;
+	}
+}
+
+static struct piece *render_piece(const struct document *d, enum api_version v,
+				  enum section section, size_t n)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	size_t size = section_size(d, section), first = n * entries_a_piece[section];
+	bool list = section == SECTION_CONTAINER_LIST || section == SECTION_HOST_LIST;
+
+	if (first == 0 && !list)
+		strbuf_addc(&b, '[');
+	for (size_t i = first; i < size && i < first + entries_a_piece[section]; i++) {
+		if (i > 0 && !list)
+			strbuf_addc(&b, ',');
+		render_entry(d, v, section, i, &b);
+	}
+	if (first + entries_a_piece[section] >= size && !list)
+		strbuf_addc(&b, ']');
+	return piece_new(strbuf_str(&b), b.len);
+}
+
+struct piece *document_piece(struct document *d, enum api_version v, enum section section, size_t n)
+{
+	struct document_pieces *all = &d->pieces[v][section];
+	struct piece *p;
+
+	if (!all->v) {
+		all->n = document_piece_count(d, section);
+		all->v = xcalloc(all->n, sizeof(*all->v));
+	}
+	if (all->v[n])
+		return piece_ref(all->v[n]);
+	p = render_piece(d, v, section, n);
+	if (d->kept + p->framed_len <= DOCUMENT_KEEP_BYTES) {
+		d->kept += p->framed_len;
+		all->v[n] = piece_ref(p);
+	}
+	return p;
 }

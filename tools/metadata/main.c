@@ -2,8 +2,10 @@
 /*
  * sennit-metadata: a metadata service for those who have none. It serves
  * Rancher's HTTP API from a mesh.json, which it reads again when it changes.
- * A mesh.json that is wrong leaves the last good one served.
+ * A mesh.json that is wrong leaves the last good one served. It is read in a
+ * worker, so that nobody who waits for an answer waits for that.
  */
+#include "address.h"
 #include "document.h"
 #include "server.h"
 
@@ -13,38 +15,61 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #define MESH_POLL_MS 2000
+#define MAX_NUMBER 1000000u
+/* Beside the connections: listeners, the loop, files. */
+#define SPARE_DESCRIPTORS 64u
 
 static const char usage[] =
-	"Usage: sennit-metadata --mesh FILE [--listen ADDR:PORT]... [--xff]\n"
+	"Usage: sennit-metadata --mesh FILE [--listen ADDR:PORT]... [OPTION]...\n"
 	"\n"
-	"Serves Rancher's metadata API (2016-07-29, latest) from a mesh.json, which it\n"
-	"reads again when it changes.\n"
+	"Serves Rancher's metadata API (2015-07-25, 2015-12-19, 2016-07-29, latest) from\n"
+	"a mesh.json, which it reads again when it changes, and on SIGHUP.\n"
 	"\n"
-	"  --mesh FILE         the mesh (conf/mesh.schema.json)\n"
-	"  --listen ADDR:PORT  where to listen, [ADDR]:PORT for IPv6; may be given more\n"
-	"                      than once; default 127.0.0.1:8080\n"
-	"  --xff               believe X-Forwarded-For: for use behind a proxy only\n"
+	"  --mesh FILE           the mesh (conf/mesh.schema.json)\n"
+	"  --listen ADDR:PORT    where to listen, [ADDR]:PORT for IPv6; may be given more\n"
+	"                        than once; default 127.0.0.1:8080\n"
+	"  --add-address         put " LOCAL_ADDRESS " on lo, where containers of this host\n"
+	"                        look for metadata, and take it away at the end unless\n"
+	"                        it was there before; listens on its port 80\n"
+	"  --reload ADDR:PORT    listen there for POST /v1/reload, answered when it is done\n"
+	"  --xff                 believe X-Forwarded-For: for use behind a proxy only\n"
+	"  --max-connections N   of all clients; default 8192\n"
+	"  --max-per-client N    of one address, but not with --xff; default 256\n"
 	"  --help, --version\n";
 
 struct listener {
 	struct sn_addr addr;
 	uint16_t port;
+	bool reload;
 };
 
 struct options {
 	const char *mesh;
-	bool xff;
+	bool add_address;
+	struct server_options server;
 	ARRAY(struct listener) listen;
 };
 
 struct program {
 	const char *path;
-	struct document *document; /* the server's */
+	struct document *document; /* the server's; NULL: none yet */
 	struct server *server;
+	struct loop_worker *worker;
+	bool reading, again; /* a job is under way; another is wanted after it */
+};
+
+/* One reading of the file, in the worker. */
+struct reading {
+	struct program *program;
+	struct document *document; /* NULL: see error */
+	struct mesh_file *mesh;    /* without document: for what is wrong in it */
+	struct sn_error error;
 };
 
 static int parse_listener(const char *text, struct listener *ret)
@@ -65,13 +90,81 @@ static int parse_listener(const char *text, struct listener *ret)
 	return sn_addr_parse(addr, &ret->addr);
 }
 
+static int add_listener(struct options *o, const char *text, bool reload)
+{
+	struct listener l = { .reload = reload };
+
+	if (parse_listener(text, &l) < 0) {
+		fprintf(stderr, "sennit-metadata: --%s %s: not ADDR:PORT\n",
+			reload ? "reload" : "listen", text);
+		return -EINVAL;
+	}
+	*array_add(&o->listen) = l;
+	return 0;
+}
+
+static int parse_number(const char *name, const char *text, unsigned *ret)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (end == text || *end || v == 0 || v > MAX_NUMBER) {
+		fprintf(stderr, "sennit-metadata: --%s %s: not a number from 1 to %u\n", name, text,
+			MAX_NUMBER);
+		return -EINVAL;
+	}
+	*ret = (unsigned)v;
+	return 0;
+}
+
+static int take_option(int c, struct options *o)
+{
+	switch (c) {
+	case 'm':
+		o->mesh = optarg;
+		return 0;
+	case 'x':
+		o->server.believe_xff = true;
+		return 0;
+	case 'a':
+		o->add_address = true;
+		return add_listener(o, LOCAL_ADDRESS ":80", false);
+	case 'l':
+	case 'r':
+		return add_listener(o, optarg, c == 'r');
+	case 'c':
+		return parse_number("max-connections", optarg, &o->server.max_connections);
+	case 'p':
+		return parse_number("max-per-client", optarg, &o->server.max_per_client);
+	case 'h':
+	case 'V':
+		fputs(c == 'h' ? usage : "sennit-metadata " SENNIT_VERSION "\n", stdout);
+		return 1;
+	default:
+		return -EINVAL;
+	}
+}
+
+static bool has_service(const struct options *o)
+{
+	array_foreach(&o->listen, l) {
+		if (!l->reload)
+			return true;
+	}
+	return false;
+}
+
 /* 0, 1 = done (help, version), or -EINVAL after it said why. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 		{ "mesh", required_argument, NULL, 'm' },
 		{ "listen", required_argument, NULL, 'l' },
+		{ "add-address", no_argument, NULL, 'a' },
+		{ "reload", required_argument, NULL, 'r' },
 		{ "xff", no_argument, NULL, 'x' },
+		{ "max-connections", required_argument, NULL, 'c' },
+		{ "max-per-client", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -79,27 +172,16 @@ static int parse_options(int argc, char **argv, struct options *o)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		if (c == 'm') {
-			o->mesh = optarg;
-		} else if (c == 'x') {
-			o->xff = true;
-		} else if (c == 'l' && parse_listener(optarg, array_add(&o->listen)) < 0) {
-			fprintf(stderr, "sennit-metadata: --listen %s: not ADDR:PORT\n", optarg);
-			return -EINVAL;
-		} else if (c == 'h' || c == 'V') {
-			fputs(c == 'h' ? usage : "sennit-metadata " SENNIT_VERSION "\n", stdout);
-			return 1;
-		} else if (c == '?') {
-			return -EINVAL;
-		}
+		int r = take_option(c, o);
+
+		if (r != 0)
+			return r;
 	}
 	if (!o->mesh || optind < argc) {
 		fputs(usage, stderr);
 		return -EINVAL;
 	}
-	if (o->listen.n == 0)
-		parse_listener("127.0.0.1:8080", array_add(&o->listen));
-	return 0;
+	return has_service(o) ? 0 : add_listener(o, "127.0.0.1:8080", false);
 }
 
 static int read_mesh(const char *path, struct mesh_file **ret, struct sn_error *e)
@@ -117,11 +199,10 @@ static int read_mesh(const char *path, struct mesh_file **ret, struct sn_error *
  * A mesh with a wrong entry is not served without it: to the clients the host
  * would be removed, which nobody asked for.
  */
-static bool has_problems(const struct mesh_file *mesh, const char *path)
+static void say_problems(const struct mesh_file *mesh, const char *path)
 {
 	array_foreach(&mesh->problems, p)
 		log_error("%s: %s: %s", path, p->place, p->text);
-	return mesh->problems.n > 0;
 }
 
 /* What a mesh.json can say and Rancher's API cannot. */
@@ -143,40 +224,99 @@ static void say_limits(const struct mesh_file *mesh)
 	}
 }
 
-/* True when there is something else to serve than before. */
-static bool read_document(struct program *p)
+/* In the worker: a large mesh takes a while. */
+static void run_reading(void *job)
 {
-	_cleanup_(mesh_file_freep) struct mesh_file *mesh = NULL;
-	const char *rest = p->document ? "the last good mesh stays served" : "nothing is served";
-	struct document *d;
-	struct sn_error e;
+	struct reading *r = job;
 
-	if (read_mesh(p->path, &mesh, &e) < 0) {
-		log_error("%s; %s", e.text, rest);
-		return false;
+	if (read_mesh(r->program->path, &r->mesh, &r->error) < 0 || r->mesh->problems.n > 0)
+		return;
+	r->document = document_new(r->mesh);
+}
+
+/* Why there is nothing new to serve, said once: with where it is wrong. A new string. */
+static char *say_wrong(const struct reading *r)
+{
+	const struct program *p = r->program;
+	const char *rest = p->document ? "the last good mesh stays served" : "nothing is served";
+	char *text;
+
+	if (!r->mesh) {
+		text = xasprintf("%s; %s", r->error.text, rest);
+	} else {
+		say_problems(r->mesh, p->path);
+		text = xasprintf("%s: %zu wrong entries, the first %s: %s; %s", p->path,
+				 r->mesh->problems.n, r->mesh->problems.v[0].place,
+				 r->mesh->problems.v[0].text, rest);
 	}
-	if (has_problems(mesh, p->path)) {
-		log_error("%s: %zu wrong entries; %s", p->path, mesh->problems.n, rest);
-		return false;
+	log_error("%s", text);
+	return text;
+}
+
+static void serve(struct program *p, const struct reading *r)
+{
+	if (p->document && document_equal(r->document, p->document)) {
+		document_unref(r->document);
+		return;
 	}
-	d = document_new(mesh);
-	if (p->document && document_equal(d, p->document)) {
-		document_free(d);
-		return false;
-	}
-	say_limits(mesh);
-	log_info("version %s: %zu hosts, %zu containers", d->version, mesh->hosts.n,
-		 mesh->containers.n);
-	p->document = d;
-	return true;
+	say_limits(r->mesh);
+	log_info("version %s: %zu hosts, %zu containers", r->document->version, r->mesh->hosts.n,
+		 r->mesh->containers.n);
+	p->document = r->document;
+	server_set_document(p->server, r->document);
+}
+
+static void reload(void *user);
+
+static void reading_done(void *job, bool finished)
+{
+	_cleanup_free_ struct reading *r = job;
+	_cleanup_free_ char *error = NULL;
+	struct program *p = r->program;
+
+	p->reading = false;
+	if (!finished || !p->server)
+		document_unref(r->document);
+	else if (r->document)
+		serve(p, r);
+	else
+		error = say_wrong(r);
+	mesh_file_free(r->mesh);
+	/* what the parser took comes back to the system */
+	malloc_trim(0);
+	if (!p->server || !finished)
+		return;
+	if (p->again)
+		reload(p);
+	else
+		server_reloaded(p->server, error);
+}
+
+static struct reading *reading_new(struct program *p)
+{
+	struct reading *r = xcalloc(1, sizeof(*r));
+
+	p->reading = true;
+	r->program = p;
+	return r;
 }
 
 static void reload(void *user)
 {
 	struct program *p = user;
 
-	if (read_document(p))
-		server_set_document(p->server, p->document);
+	p->again = p->reading;
+	if (!p->reading)
+		loop_worker_submit(p->worker, reading_new(p), run_reading, reading_done);
+}
+
+/* The first time: nobody is to be told that there is nothing, only because it is not read yet. */
+static void read_now(struct program *p)
+{
+	struct reading *r = reading_new(p);
+
+	run_reading(r);
+	reading_done(r, true);
 }
 
 static void on_signal(int signo, void *user)
@@ -185,30 +325,92 @@ static void on_signal(int signo, void *user)
 	loop_stop(user);
 }
 
+static void on_hangup(int signo, void *user)
+{
+	(void)signo;
+	reload(user);
+}
+
+/* As many descriptors as connections, if we may; else fewer connections. */
+static void raise_limits(struct server_options *o)
+{
+	unsigned want = (o->max_connections ? o->max_connections : SERVER_MAX_CONNECTIONS);
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	if (l.rlim_cur < want + SPARE_DESCRIPTORS) {
+		l.rlim_cur = SN_MIN(l.rlim_max, want + SPARE_DESCRIPTORS);
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+	if (l.rlim_cur < want + SPARE_DESCRIPTORS) {
+		o->max_connections =
+			(unsigned)SN_MAX(l.rlim_cur, 2 * SPARE_DESCRIPTORS) - SPARE_DESCRIPTORS;
+		log_warning("the limit on open files allows %u connections only",
+			    o->max_connections);
+	}
+}
+
+static int listen_all(struct server *server, const struct options *o)
+{
+	struct sn_error e;
+
+	array_foreach(&o->listen, l) {
+		if (server_listen(server, &l->addr, l->port, l->reload, &e) < 0) {
+			log_error("%s", e.text);
+			return e.code;
+		}
+	}
+	return 0;
+}
+
+static int serve_until_signal(struct options *o, struct loop *loop)
+{
+	_cleanup_(file_watch_freep) struct file_watch *watch = NULL;
+	struct program p = { .path = o->mesh };
+	struct loop_signal *term, *interrupt, *hangup;
+	int r;
+
+	o->server.reload = reload;
+	o->server.user = &p;
+	p.server = server_new(loop, &o->server);
+	p.worker = loop_worker_new(loop);
+	r = listen_all(p.server, o);
+	if (r == 0) {
+		term = loop_signal_new(loop, SIGTERM, on_signal, loop);
+		interrupt = loop_signal_new(loop, SIGINT, on_signal, loop);
+		hangup = loop_signal_new(loop, SIGHUP, on_hangup, &p);
+		/* first the watch, then the reading: no change is missed between them */
+		watch = file_watch_new(loop, o->mesh, MESH_POLL_MS, reload, &p);
+		read_now(&p);
+		r = loop_run(loop);
+		loop_signal_free(hangup);
+		loop_signal_free(interrupt);
+		loop_signal_free(term);
+	}
+	server_free(sn_steal(p.server));
+	loop_worker_free(p.worker);
+	return r;
+}
+
 static int run(struct options *o)
 {
 	_cleanup_(loop_freep) struct loop *loop = loop_new();
-	_cleanup_(server_freep) struct server *server = server_new(loop, o->xff);
-	_cleanup_(file_watch_freep) struct file_watch *watch = NULL;
-	struct program p = { .path = o->mesh, .server = server };
-	struct loop_signal *term, *interrupt;
 	struct sn_error e;
-	int r;
+	int r, added = 0;
 
-	array_foreach(&o->listen, l) {
-		if (server_listen(server, &l->addr, l->port, &e) < 0) {
-			log_error("%s", e.text);
-			return EXIT_FAILURE;
-		}
+	raise_limits(&o->server);
+	if (o->add_address)
+		added = local_address_add(&e);
+	if (added < 0) {
+		log_error("%s", e.text);
+		return EXIT_FAILURE;
 	}
-	term = loop_signal_new(loop, SIGTERM, on_signal, loop);
-	interrupt = loop_signal_new(loop, SIGINT, on_signal, loop);
-	/* first the watch, then the reading: no change is missed between them */
-	watch = file_watch_new(loop, o->mesh, MESH_POLL_MS, reload, &p);
-	reload(&p);
-	r = loop_run(loop);
-	loop_signal_free(interrupt);
-	loop_signal_free(term);
+	if (o->add_address && !added)
+		log_notice(LOCAL_ADDRESS " was there before, and stays");
+	r = serve_until_signal(o, loop);
+	if (added)
+		local_address_remove();
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -75,14 +75,15 @@ static struct snapshot *by_http(const struct mesh_file *mesh, struct config *con
 	const struct metadata_handlers handlers = {
 		.snapshot = on_snapshot, .failed = on_failed, .ok = on_ok, .user = &w
 	};
-	struct server *server = server_new(w.loop, false);
+	const struct server_options none = { 0 };
+	struct server *server = server_new(w.loop, &none);
 	struct sn_addr local;
 	struct metadata *m;
 	struct sn_error e;
 	uint16_t port = free_port();
 
 	assert_int_equal(sn_addr_parse("127.0.0.1", &local), 0);
-	assert_int_equal(server_listen(server, &local, port, &e), 0);
+	assert_int_equal(server_listen(server, &local, port, false, &e), 0);
 	server_set_document(server, document_new(mesh));
 	free(config->metadata_url);
 	config->metadata_url = xasprintf("http://127.0.0.1:%u/latest", port);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * By hand, for speed and memory: fifty thousand containers are rendered at
+ * every change. Addresses, uuids and ids need no escapes.
+ */
+#include "render.h"
+
+#include <ctype.h>
+
+#define SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
+#define IP_LABEL "io.rancher.container.ip"
+/* Of the container whose address is its host's overlay address, in the flat plan. */
+#define ROUTER_LABEL "io.rancher.container.agent_service.ipsec"
+
+void render_string(const char *s, struct strbuf *b)
+{
+	strbuf_addc(b, '"');
+	for (const char *p = s; *s; s = p) {
+		while (*p && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\')
+			p++;
+		strbuf_add(b, s, (size_t)(p - s));
+		if (!*p)
+			break;
+		if (*p == '"' || *p == '\\')
+			strbuf_addf(b, "\\%c", *p);
+		else
+			strbuf_addf(b, "\\u%04x", (unsigned char)*p);
+		p++;
+	}
+	strbuf_addc(b, '"');
+}
+
+#define LITERAL(b, s) strbuf_add((b), (s), sizeof(s) - 1)
+
+void render_host(const struct document *d, size_t i, enum api_version v, struct strbuf *b)
+{
+	const struct document_host *h = &d->hosts.v[i];
+
+	LITERAL(b, "{\"agent_ip\":\"");
+	strbuf_adds(b, SN_ADDR_STR(&h->addr));
+	LITERAL(b, "\",\"agent_state\":\"active\",\"environment_uuid\":\"");
+	strbuf_adds(b, d->mesh_id);
+	if (v < API_2016_07)
+		strbuf_addf(b, "\",\"hostId\":%zu,\"hostname\":", i + 1);
+	else
+		LITERAL(b, "\",\"hostname\":");
+	render_string(h->name, b);
+	LITERAL(b, ",\"labels\":{");
+	if (sn_addr_is_set(&h->subnet.addr)) {
+		LITERAL(b, "\"" SUBNET_LABEL "\":\"");
+		strbuf_adds(b, SN_PREFIX_STR(&h->subnet));
+		strbuf_addc(b, '"');
+	}
+	LITERAL(b, "},\"local_storage_mb\":null,\"memory\":null,\"metadata_kind\":\"host\","
+		   "\"milli_cpu\":null,\"name\":");
+	render_string(h->name, b);
+	LITERAL(b, ",\"state\":\"");
+	strbuf_adds(b, host_state_to_string(h->state));
+	LITERAL(b, "\",\"uuid\":\"");
+	strbuf_adds(b, h->id);
+	LITERAL(b, "\"}");
+}
+
+char *render_container_name(const struct document *d, size_t i, enum api_version v)
+{
+	char *name = xstrdup(d->containers.v[i].name);
+
+	for (char *p = name; v == API_2016_07 && *p; p++) {
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p - 'A' + 'a');
+	}
+	return name;
+}
+
+static void add_labels(const struct document *d, const struct document_container *c, const char *ip,
+		       struct strbuf *b)
+{
+	LITERAL(b, "],\"labels\":{");
+	if (c->router)
+		LITERAL(b, "\"" ROUTER_LABEL "\":\"true\",");
+	LITERAL(b, "\"" IP_LABEL "\":\"");
+	strbuf_adds(b, ip);
+	strbuf_addf(b, "/%u\"}", d->overlay.len);
+}
+
+void render_container(const struct document *d, size_t i, enum api_version v, struct strbuf *b)
+{
+	const struct document_container *c = &d->containers.v[i];
+	_cleanup_free_ char *name = render_container_name(d, i, v);
+	char ip[SN_ADDR_STRLEN], uuid[37];
+
+	sn_addr_format(&c->ip, ip);
+	document_format_uuid(c->uuid, uuid);
+	LITERAL(b, "{\"create_index\":null,\"dns\":[],\"dns_search\":[],\"environment_uuid\":\"");
+	strbuf_adds(b, d->mesh_id);
+	LITERAL(b, "\",\"external_id\":null,\"health_check_hosts\":[],\"health_state\":null,"
+		   "\"host_uuid\":\"");
+	strbuf_adds(b, d->hosts.v[c->host].id);
+	LITERAL(b, "\",\"ips\":[\"");
+	strbuf_adds(b, ip);
+	strbuf_addc(b, '"');
+	add_labels(d, c, ip, b);
+	LITERAL(b, ",\"links\":null,\"metadata_kind\":\"container\",\"name\":");
+	render_string(name, b);
+	LITERAL(b, ",\"network_from_container_uuid\":null,\"network_uuid\":\"");
+	strbuf_adds(b, d->mesh_id);
+	strbuf_adds(b, v == API_2016_07 ? "\",\"ports\":null" : "\",\"ports\":[]");
+	LITERAL(b, ",\"primary_ip\":\"");
+	strbuf_adds(b, ip);
+	LITERAL(b, "\",\"primary_mac_address\":null,\"service_index\":null,\"service_name\":null,"
+		   "\"service_uuid\":null,\"stack_name\":null,\"stack_uuid\":null,"
+		   "\"start_count\":1,\"state\":\"running\",\"system\":false,\"uuid\":\"");
+	strbuf_add(b, uuid, 36);
+	LITERAL(b, "\"}");
+}
+
+void render_key(const char *key, struct strbuf *b)
+{
+	for (; *key; key++) {
+		if (isalnum((unsigned char)*key) || strchr("-_.~", *key))
+			strbuf_addc(b, *key);
+		else
+			strbuf_addf(b, "%%%02X", (unsigned char)*key);
+	}
+}
+
+void render_container_line(const struct document *d, size_t i, enum api_version v, struct strbuf *b)
+{
+	_cleanup_free_ char *name = render_container_name(d, i, v);
+
+	strbuf_addf(b, "%zu=", i);
+	render_key(name, b);
+	strbuf_addc(b, '\n');
+}
+
+void render_host_line(const struct document *d, size_t i, struct strbuf *b)
+{
+	strbuf_addf(b, "%zu=", i);
+	render_key(d->hosts.v[i].name, b);
+	strbuf_addc(b, '\n');
+}
+
+/* The defaults of Rancher's ipsec stack, with the mesh's overlay. */
+static json_t *cni_config(const struct document *d)
+{
+	_cleanup_free_ char *prefix_len = xasprintf("/%u", d->overlay.len);
+
+	return json_pack("{ss ss sb sb s{ss ss} sb si si ss sb ss}", "bridge", "docker0",
+			 "bridgeSubnet", SN_PREFIX_STR(&d->overlay), "hairpinMode", 0, "hostNat", 1,
+			 "ipam", "subnetPrefixSize", prefix_len, "type", "rancher-cni-ipam",
+			 "isDefaultGateway", 1, "linkMTUOverhead", 98, "mtu", 1500, "name",
+			 "rancher-cni-network", "promiscMode", 1, "type", "rancher-bridge");
+}
+
+static json_t *network(const struct document *d)
+{
+	return json_pack("{ss ss sb sb s{s{so}} ss ss sn ss}", "default_policy_action", "allow",
+			 "environment_uuid", d->mesh_id, "host_ports", 1, "is_default", 1,
+			 "metadata", "cniConfig", "10-rancher.conf", cni_config(d), "metadata_kind",
+			 "network", "name", DOCUMENT_NETWORK_NAME, "policy", "uuid", d->mesh_id);
+}
+
+json_t *render_rest(const struct document *d)
+{
+	json_t *v = json_pack("{sn ss s[o] ss s[] s[] sb ss ss}", "environments", "name", d->name,
+			      "networks", network(d), "region_name", "", "services", "stacks",
+			      "system", 0, "uuid", d->mesh_id, "version", d->version);
+
+	sn_require(v);
+	return v;
+}
