@@ -36,3 +36,51 @@ struct rancher_documents {
  */
 int rancher_snapshot(const struct rancher_documents *docs, const struct config *config,
 		     const struct snapshot *before, struct snapshot **ret, struct sn_error *e);
+
+/*
+ * The same, kept from one reading to the next: what the entries said, not
+ * their texts. An entry whose text is known already is not parsed again (it is
+ * known by a keyed hash, whatever its place in the array); the changes of
+ * sennit-metadata are put in one by one. What they hold is a state of the service
+ * only between complete readings: after one that failed, read all again.
+ */
+struct rancher_facts;
+
+enum rancher_list { RANCHER_HOSTS, RANCHER_CONTAINERS, RANCHER_LISTS };
+
+/* One entry's text; no host or container is this large. */
+#define RANCHER_MAX_ENTRY ((size_t)256 * 1024)
+
+/* config outlives it; key: random bytes. */
+struct rancher_facts *rancher_facts_new(const struct config *config, const uint8_t key[static 16]);
+void rancher_facts_free(struct rancher_facts *f);
+SN_DEFINE_CLEANUP(struct rancher_facts *, rancher_facts_free);
+
+/*
+ * 0, or -EINVAL with e. The networks come before the containers, which depend on
+ * them: 1 when another network than before is ours, and the containers are forgotten.
+ */
+int rancher_facts_self(struct rancher_facts *f, const json_t *self_host, struct sn_error *e);
+int rancher_facts_networks(struct rancher_facts *f, const json_t *networks, struct sn_error *e);
+
+/* A whole array: begin, take its entries in order, end. What was not taken is gone then. */
+void rancher_facts_begin(struct rancher_facts *f, enum rancher_list list);
+/* 0, or -EINVAL with e ("/hosts/3: line 1, column 4: not JSON: …"): begin anew. */
+int rancher_facts_take(struct rancher_facts *f, enum rancher_list list, const char *text,
+		       size_t len, struct sn_error *e);
+/* is_null: there was no array, but null. */
+void rancher_facts_end(struct rancher_facts *f, enum rancher_list list, bool is_null);
+
+/* One that is new, or other than the one of its uuid; one that is gone. */
+void rancher_facts_put(struct rancher_facts *f, enum rancher_list list, const json_t *entry);
+void rancher_facts_remove(struct rancher_facts *f, enum rancher_list list, const char *uuid);
+/* Who we are, as the changes say it; config's host.id goes before. -EINVAL with e. */
+int rancher_facts_self_id(struct rancher_facts *f, const char *id, struct sn_error *e);
+
+/* Entries parsed since it was made: work that was not saved. */
+uint64_t rancher_facts_parsed(const struct rancher_facts *f);
+
+/* See rancher_snapshot(). Changes nothing: fit for a worker while nobody else touches it. */
+int rancher_facts_snapshot(const struct rancher_facts *f, const char *version, const char *source,
+			   const struct snapshot *before, struct snapshot **ret,
+			   struct sn_error *e);
