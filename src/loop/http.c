@@ -21,6 +21,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 struct http_get {
@@ -35,6 +37,11 @@ struct http_get {
 	bool body_over, headers_over;
 	CURLcode result;
 	struct strbuf body;
+	http_data_fn data;
+	size_t data_len;
+	struct sn_error data_error;
+	long slow_bytes, slow_s;
+	char etag[HTTP_ETAG_SIZE];
 	char curl_text[CURL_ERROR_SIZE];
 };
 
@@ -43,6 +50,8 @@ struct http_client {
 	CURLM *multi;
 	struct loop_timer *timer;
 	struct loop_deferred *tell;
+	char *ca_file;
+	struct http_client_options options;
 	ARRAY(struct http_get *) ended;
 };
 
@@ -117,13 +126,26 @@ static int set_timed_out(const struct http_get *g, enum http_step step, struct s
 	return sn_error_set(e, -ETIMEDOUT, "time-out after %g s", (double)limit / 1000);
 }
 
+/* libcurl has one code for all that takes too long; what ended before its time was too slow. */
+static bool is_slow(const struct http_get *g)
+{
+	return g->result == CURLE_OPERATION_TIMEDOUT && g->slow_s > 0 &&
+	       info_time(g, CURLINFO_TOTAL_TIME_T) / 1000 < g->total_ms - 1 &&
+	       info_time(g, CURLINFO_PRETRANSFER_TIME_T) > 0;
+}
+
 /* The reason alone; the step is put before it afterwards. */
 static void set_reason(const struct http_get *g, enum http_step step, struct sn_error *e)
 {
 	long os_errno = 0;
 
 	curl_easy_getinfo(g->easy, CURLINFO_OS_ERRNO, &os_errno);
-	if (g->result == CURLE_OPERATION_TIMEDOUT)
+	if (g->data_error.code)
+		*e = g->data_error;
+	else if (is_slow(g))
+		sn_error_set(e, -ETIMEDOUT, "under %ld bytes a second for %ld s", g->slow_bytes,
+			     g->slow_s);
+	else if (g->result == CURLE_OPERATION_TIMEDOUT)
 		set_timed_out(g, step, e);
 	else if (g->body_over)
 		sn_error_set(e, -EFBIG, "body over %zu bytes", g->body_limit);
@@ -177,11 +199,15 @@ static void wrap_with_step(const struct http_get *g, enum http_step step, struct
 
 static void fill_answer(const struct http_get *g, struct http_answer *ret)
 {
+	const char *peer = NULL;
 	long status = 0;
 
 	curl_easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
 	*ret = (struct http_answer){ .status = (int)status, .body = "" };
 	ret->step = step_of(g, ret->status);
+	memcpy(ret->etag, g->etag, sizeof(ret->etag));
+	curl_easy_getinfo(g->easy, CURLINFO_PRIMARY_IP, &peer);
+	snprintf(ret->peer, sizeof(ret->peer), "%s", peer ? peer : "");
 	if (ret->step == HTTP_STEP_DONE) {
 		ret->body = strbuf_str(&g->body);
 		ret->len = g->body.len;
@@ -292,27 +318,59 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
 	return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
 }
 
+static int status_of(const struct http_get *g)
+{
+	long status = 0;
+
+	curl_easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
+	return (int)status;
+}
+
 static size_t take_body(char *data, size_t one, size_t len, void *user)
 {
 	struct http_get *g = user;
 
 	(void)one;
-	if (len > g->body_limit - g->body.len) {
+	if (len > g->body_limit - g->data_len) {
 		g->body_over = true;
 		return CURL_WRITEFUNC_ERROR;
 	}
-	strbuf_add(&g->body, data, len);
+	g->data_len += len;
+	if (!g->data)
+		strbuf_add(&g->body, data, len);
+	else if (status_of(g) == 200 && g->data(data, len, &g->data_error, g->user) < 0)
+		return CURL_WRITEFUNC_ERROR;
 	return len;
+}
+
+/* Of the answer that counts: a redirect had headers too. */
+static void look_at_header(struct http_get *g, const char *data, size_t len)
+{
+	static const char name[] = "ETag:";
+	size_t n = sizeof(name) - 1;
+
+	if (len >= 5 && memcmp(data, "HTTP/", 5) == 0)
+		g->etag[0] = '\0';
+	if (len < n || strncasecmp(data, name, n) != 0)
+		return;
+	for (data += n, len -= n; len && (*data == ' ' || *data == '\t'); data++, len--)
+		;
+	while (len && (data[len - 1] == '\r' || data[len - 1] == '\n' || data[len - 1] == ' '))
+		len--;
+	if (len < sizeof(g->etag)) {
+		memcpy(g->etag, data, len);
+		g->etag[len] = '\0';
+	}
 }
 
 static size_t take_header(char *data, size_t one, size_t len, void *user)
 {
 	struct http_get *g = user;
 
-	(void)data;
 	(void)one;
 	g->header_len += len;
 	g->headers_over = g->header_len > HTTP_HEADER_LIMIT;
+	look_at_header(g, data, len);
 	return g->headers_over ? 0 : len;
 }
 
@@ -343,20 +401,50 @@ void http_client_free(struct http_client *c)
 	loop_timer_free(c->timer);
 	loop_deferred_free(c->tell);
 	array_free(&c->ended);
+	free(c->ca_file);
 	free(c);
 	curl_global_cleanup();
 }
 
-static void set_manners(CURL *easy)
+void http_client_set(struct http_client *c, const struct http_client_options *o)
+{
+	free(c->ca_file);
+	c->ca_file = xstrdup_null(o->ca_file);
+	c->options = *o;
+}
+
+static void set_manners(CURL *easy, const struct http_client *c)
 {
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	if (!c->options.proxy)
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, c->options.max_redirects > 0 ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)c->options.max_redirects);
+	if (c->ca_file) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "sennit");
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+}
+
+static void set_limits(struct http_get *g, const struct http_request *req)
+{
+	g->slow_bytes = req->slow_bytes;
+	g->slow_s = req->slow_s;
+	if (req->slow_s > 0) {
+		curl_easy_setopt(g->easy, CURLOPT_LOW_SPEED_LIMIT, req->slow_bytes);
+		curl_easy_setopt(g->easy, CURLOPT_LOW_SPEED_TIME, req->slow_s);
+	}
+	if (req->bearer) {
+		curl_easy_setopt(g->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		curl_easy_setopt(g->easy, CURLOPT_XOAUTH2_BEARER, req->bearer);
+	}
+	curl_easy_setopt(g->easy, CURLOPT_REDIR_PROTOCOLS_STR,
+			 sn_startswith(req->url, "https:") ? "https" : "http,https");
 }
 
 static void set_request(struct http_get *g, const struct http_request *req)
@@ -389,8 +477,10 @@ struct http_get *http_get_new(struct http_client *c, const struct http_request *
 	g->easy = curl_easy_init();
 	g->url = curl_url();
 	sn_require(g->easy && g->url);
-	set_manners(g->easy);
+	g->data = req->data;
+	set_manners(g->easy, c);
 	set_request(g, req);
+	set_limits(g, req);
 	if (curl_url_set(g->url, CURLUPART_URL, req->url, 0) != CURLUE_OK)
 		end_get(g, CURLE_URL_MALFORMAT);
 	else

@@ -22,6 +22,7 @@
 /* sun_path holds 108 bytes, and names like "/control.sock" come after it. */
 #define MAX_RUN_DIR 80
 #define MAX_LISTENERS 16
+#define MAX_URLS 8
 #define MIN_MTU 576
 #define MAX_MTU 65535
 #define WEEK_S (7 * 24 * 3600)
@@ -102,22 +103,60 @@ static const char *url_authority(const char *url, size_t *ret_len)
 	return start;
 }
 
-static int set_url(struct config *c, const struct option *o, const json_t *v, struct sn_error *e)
+static int check_url(const json_t *v, bool file, struct sn_error *e)
 {
 	const char *s = json_string_value(v);
 	bool http = s && (sn_startswith(s, "http://") || sn_startswith(s, "https://"));
 	size_t len = 0;
 
 	/* its value is not repeated: it may hold a password */
-	if (!http && !(s && sn_startswith(s, "file:///")))
-		return sn_error_set(e, -EINVAL,
-				    "expected an URL that begins with http://, "
-				    "https:// or file:///");
+	if (!http && !(file && s && sn_startswith(s, "file:///")))
+		return sn_error_set(e, -EINVAL, "expected an URL that begins with http://%s",
+				    file ? ", https:// or file:///" : " or https://");
 	if (http && (!url_authority(s, &len) || len == 0))
 		return sn_error_set(e, -EINVAL, "the URL has no host");
 	if (strchr(s, ' '))
 		return sn_error_set(e, -EINVAL, "the URL has spaces");
-	return set_text(c, o, v, e);
+	return 0;
+}
+
+static void forget_urls(struct config *c)
+{
+	array_foreach(&c->metadata_urls, url)
+		free(*url);
+	array_free(&c->metadata_urls);
+}
+
+/* Whichever of metadata.url and metadata.urls comes last counts: the variable before the file. */
+static int set_url(struct config *c, const struct option *o, const json_t *v, struct sn_error *e)
+{
+	int r = check_url(v, true, e);
+
+	if (r == 0)
+		r = set_text(c, o, v, e);
+	if (r == 0)
+		forget_urls(c);
+	return r;
+}
+
+/* Called for each element, and with NULL before the first. */
+static int add_url(struct config *c, const struct option *o, const json_t *v, struct sn_error *e)
+{
+	const char *s;
+
+	(void)o;
+	if (!v) {
+		forget_urls(c);
+		return 0;
+	}
+	if (check_url(v, false, e) < 0 || read_text(v, MAX_TEXT, &s, e) < 0)
+		return e->code;
+	*array_add(&c->metadata_urls) = xstrdup(s);
+	if (c->metadata_urls.n == 1) {
+		free(c->metadata_url);
+		c->metadata_url = xstrdup(s);
+	}
+	return 0;
 }
 
 static int set_id(struct config *c, const struct option *o, const json_t *v, struct sn_error *e)
@@ -268,7 +307,7 @@ static int parse_listener(const char *s, struct config_listener *ret)
 	return 0;
 }
 
-/* Called for each element; the list was emptied before the first. */
+/* Called for each element, and with NULL before the first. */
 static int add_listener(struct config *c, const struct option *o, const json_t *v,
 			struct sn_error *e)
 {
@@ -276,6 +315,10 @@ static int add_listener(struct config *c, const struct option *o, const json_t *
 	const char *s = json_string_value(v);
 
 	(void)o;
+	if (!v) {
+		array_free(&c->http);
+		return 0;
+	}
 	if (!s || parse_listener(s, &l) < 0)
 		return wrong(e, v, "ADDRESS:PORT, like \"127.0.0.1:8111\" or \"[::1]:8111\"");
 	array_foreach(&c->http, other) {
@@ -291,6 +334,17 @@ static int add_listener(struct config *c, const struct option *o, const json_t *
 #define OPTIONS(X)                                                                                 \
 	X("SENNIT_METADATA_URL", "metadata.url", AS_STRING, set_url, metadata_url, 0, MAX_TEXT,    \
 	  "where the mesh is described: http://, https:// or file:///")                            \
+	X("SENNIT_METADATA_URLS", "metadata.urls", AS_LIST, add_url, metadata_urls, 0, MAX_URLS,   \
+	  "several of one service, tried in turn, instead of metadata.url; a list, with "          \
+	  "commas in the variable")                                                                \
+	X("SENNIT_METADATA_CA_FILE", "metadata.ca_file", AS_STRING, set_path, metadata_ca_file, 0, \
+	  MAX_TEXT, "who may sign for an https:// service, PEM; else the system's list")           \
+	X("SENNIT_METADATA_TOKEN_FILE", "metadata.token_file", AS_STRING, set_path,                \
+	  metadata_token_file, 0, MAX_TEXT, "file with a bearer token, root's, mode 0600")         \
+	X("SENNIT_METADATA_PROXY", "metadata.proxy", AS_BOOL, set_bool, metadata_proxy, 0, 0,      \
+	  "heed http_proxy, https_proxy and no_proxy")                                             \
+	X("SENNIT_METADATA_REDIRECTS", "metadata.redirects", AS_INT, set_int, metadata_redirects,  \
+	  0, 5, "how many redirects are followed")                                                 \
 	X("SENNIT_METADATA_POLL_S", "metadata.poll_s", AS_INT, set_int, metadata_poll_s, 1, 120,   \
 	  "how long one question for changes waits, in seconds")                                   \
 	X("SENNIT_HOST_ID", "host.id", AS_STRING, set_id, host_id, 0, 0,                           \
@@ -380,7 +434,7 @@ static int apply(struct config *c, const struct option *o, const json_t *v, int 
 	if (json_array_size(v) > (size_t)o->max)
 		return sn_error_set(e, -EINVAL, "has %zu items; at most %d are allowed",
 				    json_array_size(v), o->max);
-	array_free(&c->http);
+	o->set(c, o, NULL, e);
 	for (size_t i = 0; i < json_array_size(v); i++) {
 		*ret_bad = (int)i;
 		if (o->set(c, o, json_array_get(v, i), e) < 0)
@@ -606,6 +660,9 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	free(c->metadata_url);
+	forget_urls(c);
+	free(c->metadata_ca_file);
+	free(c->metadata_token_file);
 	free(c->network);
 	free(c->secret_file);
 	free(c->charon);

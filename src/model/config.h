@@ -19,9 +19,16 @@ struct config_listener {
 };
 
 struct config {
-	char *metadata_url;  /* metadata.url, "http://169.254.169.250/2016-07-29" or file:///… */
-	int metadata_poll_s; /* metadata.poll_s: maxWait of the long poll, 1..120, 30 */
-	char host_id[SN_ID_SIZE]; /* host.id; "" = what the metadata say of self */
+	char *metadata_url; /* metadata.url, "http://169.254.169.250/2016-07-29" or file:///… */
+	/* metadata.urls: of one service, tried in turn; the first is metadata_url too; empty: that
+	 */
+	ARRAY(char *) metadata_urls;
+	char *metadata_ca_file;    /* metadata.ca_file: PEM; NULL = the system's list */
+	char *metadata_token_file; /* metadata.token_file: bearer token, 0600; NULL = none */
+	bool metadata_proxy;       /* metadata.proxy: heed http_proxy and the like, false */
+	int metadata_redirects;    /* metadata.redirects: followed at most, 0..5, 0 */
+	int metadata_poll_s;       /* metadata.poll_s: maxWait of the long poll, 1..120, 30 */
+	char host_id[SN_ID_SIZE];  /* host.id; "" = what the metadata say of self */
 	char *network; /* network: name or uuid of the Rancher network; NULL = the only one */
 	char mesh_id[SN_ID_SIZE];        /* mesh.id; "" = from the metadata */
 	char *secret_file;               /* secret_file, /etc/sennit/secret */
