@@ -365,6 +365,12 @@ static int64_t stored_at(const struct daemon *d)
 	return stat(path, &st) < 0 ? 0 : (int64_t)st.st_mtime * 1000;
 }
 
+static void on_metadata_warning(const char *text, void *user)
+{
+	(void)user;
+	log_warning("%s", text);
+}
+
 static int load_stored_snapshot(struct daemon *d)
 {
 	struct snapshot *s = NULL;
@@ -559,8 +565,13 @@ static int open_faces(struct daemon *d, struct sn_error *e)
 
 int daemon_open_metadata(struct daemon *d, struct sn_error *e)
 {
-	const struct metadata_handlers handlers = { on_snapshot, on_metadata_failed, on_metadata_ok,
-						    d };
+	const struct metadata_handlers handlers = {
+		.snapshot = on_snapshot,
+		.failed = on_metadata_failed,
+		.ok = on_metadata_ok,
+		.warning = on_metadata_warning,
+		.user = d,
+	};
 	int r = metadata_new(d->loop, d->config, d->snapshot, &handlers, &d->metadata, e);
 
 	if (r == 0)

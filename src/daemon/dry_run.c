@@ -52,7 +52,7 @@ static void on_limit(void *user)
 /* The service's snapshot, else the stored one. */
 static int get_snapshot(struct look *look, const struct config *config, struct sn_error *e)
 {
-	const struct metadata_handlers handlers = { on_snapshot, on_failed, on_ok, look };
+	const struct metadata_handlers handlers = { on_snapshot, on_failed, on_ok, NULL, look };
 	_cleanup_(metadata_freep) struct metadata *m = NULL;
 	struct loop_timer *limit = loop_timer_new(look->loop, on_limit, look);
 	int r = metadata_new(look->loop, config, NULL, &handlers, &m, e);

@@ -161,12 +161,63 @@ void metadata_torn(struct metadata *m)
 	m->status.torn++;
 }
 
+void metadata_warn_plain(struct metadata *m, const char *url, const char *peer)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (!m->handlers.warning)
+		return;
+	text = xasprintf(
+		"metadata come from %s (%s) by plain HTTP: whoever is on the way there can "
+		"change them; use https://",
+		url, peer);
+	m->handlers.warning(text, m->handlers.user);
+}
+
 const struct snapshot *metadata_last(const struct metadata *m)
 {
 	return m->last;
 }
 
 /* --- public ---------------------------------------------------------------------------------- */
+
+bool address_is_near(const struct sn_addr *a)
+{
+	static const uint8_t loopback6[16] = { [15] = 1 };
+
+	if (a->family == AF_INET)
+		return a->bytes[0] == 127 || (a->bytes[0] == 169 && a->bytes[1] == 254);
+	return memcmp(a->bytes, loopback6, 16) == 0 ||
+	       (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80);
+}
+
+/* The literal address in it is near; what a name will be is not known yet. */
+static bool url_is_near(const char *url)
+{
+	struct config c = { .metadata_url = (char *)url };
+	struct sn_addr a;
+
+	return config_metadata_address(&c, &a) && address_is_near(&a);
+}
+
+static int check_token(const struct config *config, struct sn_error *e)
+{
+	const char *bad = NULL;
+
+	if (!config->metadata_token_file)
+		return 0;
+	if (sn_startswith(config->metadata_url, "http://") && !url_is_near(config->metadata_url))
+		bad = config->metadata_url;
+	array_foreach(&config->metadata_urls, url) {
+		if (sn_startswith(*url, "http://") && !url_is_near(*url))
+			bad = *url;
+	}
+	if (!bad)
+		return 0;
+	return sn_error_set(e, -EINVAL,
+			    "metadata.token_file: plain HTTP would show the token to whoever is on "
+			    "the way; use https:// in metadata.url");
+}
 
 static int choose_source(struct metadata *m, struct loop *loop, const struct config *config,
 			 struct sn_error *e)
@@ -195,7 +246,9 @@ int metadata_new(struct loop *loop, const struct config *config, const struct sn
 
 	m->handlers = *handlers;
 	m->last = last ? copy_snapshot(last) : NULL;
-	r = choose_source(m, loop, config, e);
+	r = check_token(config, e);
+	if (r == 0)
+		r = choose_source(m, loop, config, e);
 	if (r < 0)
 		return r;
 	*ret = sn_steal(m);

@@ -31,6 +31,8 @@ struct metadata_handlers {
 	 */
 	void (*failed)(const char *text, void *user);
 	void (*ok)(void *user);
+	/* Something that is not wrong, but not right either. May be NULL. */
+	void (*warning)(const char *text, void *user);
 	void *user;
 };
 
@@ -38,7 +40,8 @@ struct metadata_handlers {
  * config decides the kind by its URL, and outlives this (a worker thread
  * reads it). last is the stored snapshot or NULL: what snapshot_finish() takes
  * as `before`; copied. Handlers are called from the loop, never from these
- * functions; they must not free the metadata. -EINVAL for an URL of no kind.
+ * functions; they must not free the metadata. -EINVAL for an URL of no kind, and
+ * for a token that would go over the network in clear.
  */
 int metadata_new(struct loop *loop, const struct config *config, const struct snapshot *last,
 		 const struct metadata_handlers *handlers, struct metadata **ret,

@@ -26,8 +26,14 @@ void metadata_failed(struct metadata *m, const char *text);
 /* The documents changed while they were read; not a failure, to be read again. */
 void metadata_torn(struct metadata *m);
 
+/* The service is far, and is asked in clear; peer is its address. */
+void metadata_warn_plain(struct metadata *m, const char *url, const char *peer);
+
 /* The last good snapshot, NULL when there is none; it is replaced in metadata_got() only. */
 const struct snapshot *metadata_last(const struct metadata *m);
+
+/* Loopback or link-local: nobody is on the way there. */
+bool address_is_near(const struct sn_addr *a);
 
 struct source *rancher_source_new(struct metadata *m, struct loop *loop,
 				  const struct config *config);
