@@ -113,14 +113,12 @@ struct sn_prefix sn_prefix_of(const struct sn_addr *a)
 
 bool sn_prefix_contains(const struct sn_prefix *p, const struct sn_addr *a)
 {
-	struct sn_prefix of_a = { .addr = *a, .len = p->len };
-	struct sn_prefix na, np;
+	unsigned whole = p->len / 8, rest = p->len % 8;
 
-	if (p->addr.family != a->family || !sn_addr_is_set(a))
+	if (p->addr.family != a->family || !sn_addr_is_set(a) ||
+	    memcmp(p->addr.bytes, a->bytes, whole) != 0)
 		return false;
-	na = sn_prefix_network(&of_a);
-	np = sn_prefix_network(p);
-	return sn_addr_cmp(&na.addr, &np.addr) == 0;
+	return rest == 0 || (p->addr.bytes[whole] ^ a->bytes[whole]) >> (8 - rest) == 0;
 }
 
 bool sn_prefix_covers(const struct sn_prefix *outer, const struct sn_prefix *inner)

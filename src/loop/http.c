@@ -431,10 +431,18 @@ static void set_manners(CURL *easy, const struct http_client *c)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 }
 
+/*
+ * libcurl reads up to a hundred buffers of a fast service in one call. Whoever
+ * works on the data as they come has a turn's time for all of them.
+ */
+#define DATA_BUFFER 2048L
+
 static void set_limits(struct http_get *g, const struct http_request *req)
 {
 	g->slow_bytes = req->slow_bytes;
 	g->slow_s = req->slow_s;
+	if (req->data)
+		curl_easy_setopt(g->easy, CURLOPT_BUFFERSIZE, DATA_BUFFER);
 	if (req->slow_s > 0) {
 		curl_easy_setopt(g->easy, CURLOPT_LOW_SPEED_LIMIT, req->slow_bytes);
 		curl_easy_setopt(g->easy, CURLOPT_LOW_SPEED_TIME, req->slow_s);

@@ -404,8 +404,6 @@ static void add_problem(struct making *m, enum rancher_list list, const struct e
 	_cleanup_free_ char *place = xasprintf("/%s/%u", list_names[list], x->index);
 	struct sn_error e;
 
-	if (!x->problem)
-		return;
 	sn_error_set(&e, -EINVAL, "%s%s", place,
 		     x->problem + (sn_startswith(x->problem, "/:") ? 1 : 0));
 	draft_add_problem(&m->d, place, &e);
@@ -416,7 +414,8 @@ static void add_host(struct making *m, const struct entry *x)
 	const struct rancher_host *from = x->host;
 	struct host *h;
 
-	add_problem(m, RANCHER_HOSTS, x);
+	if (x->problem)
+		add_problem(m, RANCHER_HOSTS, x);
 	if (x->kind == ENTRY_WRONG) {
 		if (!from->never_ours)
 			draft_refuse_host(&m->d, from->id[0] ? from->id : NULL, &from->addr,
@@ -458,7 +457,8 @@ static void add_container(struct making *m, const struct entry *x)
 	const char *host = x->host_id == NO_HOST ? NULL : m->f->ids.v[x->host_id].text;
 	struct draft_single *s;
 
-	add_problem(m, RANCHER_CONTAINERS, x);
+	if (x->problem)
+		add_problem(m, RANCHER_CONTAINERS, x);
 	if (x->kind == ENTRY_WRONG) {
 		draft_refuse_container(&m->d, host);
 		return;
