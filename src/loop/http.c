@@ -94,6 +94,10 @@ static bool is_https(const struct http_get *g)
 /* Which step did not end: a step that ended has left its time. */
 static enum http_step step_reached(const struct http_get *g)
 {
+	/* on a kept connection there were none of the steps before */
+	if (info_time(g, CURLINFO_PRETRANSFER_TIME_T) > 0 ||
+	    info_time(g, CURLINFO_STARTTRANSFER_TIME_T) > 0)
+		return HTTP_STEP_ANSWER;
 	if (info_time(g, CURLINFO_NAMELOOKUP_TIME_T) == 0)
 		return HTTP_STEP_LOOK_UP;
 	if (info_time(g, CURLINFO_CONNECT_TIME_T) == 0)
