@@ -614,10 +614,25 @@ static bool same_listeners(const struct config *a, const struct config *b)
 	return true;
 }
 
+static bool same_urls(const struct config *a, const struct config *b)
+{
+	if (a->metadata_urls.n != b->metadata_urls.n)
+		return false;
+	for (size_t i = 0; i < a->metadata_urls.n; i++)
+		if (!streq(a->metadata_urls.v[i], b->metadata_urls.v[i]))
+			return false;
+	return true;
+}
+
 static bool is_same(const struct option *o, const struct config *a, const struct config *b)
 {
 	const char *x = MEMBER(a, o, const char), *y = MEMBER(b, o, const char);
 
+	if (o->set == add_url)
+		return same_urls(a, b);
+	/* where there are several, metadata.url is only the first of them */
+	if (o->set == set_url && (a->metadata_urls.n || b->metadata_urls.n))
+		return true;
 	if (is_text(o))
 		return streq_null(*MEMBER(a, o, char *), *MEMBER(b, o, char *));
 	if (o->set == set_id || o->set == set_bridge)
@@ -699,6 +714,15 @@ size_t config_compare(const struct config *a, const struct config *b,
 	return n;
 }
 
+static void take_urls(struct config *c, const struct config *from)
+{
+	forget_urls(c);
+	array_foreach(&from->metadata_urls, url)
+		*array_add(&c->metadata_urls) = xstrdup(*url);
+	free(c->metadata_url);
+	c->metadata_url = xstrdup(from->metadata_url);
+}
+
 void config_take_live(struct config *c, const struct config *from)
 {
 	for (size_t i = 0; i < SN_ARRAY_SIZE(options); i++) {
@@ -706,7 +730,9 @@ void config_take_live(struct config *c, const struct config *from)
 
 		if (!is_live(o) || is_same(o, c, from))
 			continue;
-		if (is_text(o)) {
+		if (o->set == add_url) {
+			take_urls(c, from);
+		} else if (is_text(o)) {
 			free(*MEMBER(c, o, char *));
 			*MEMBER(c, o, char *) = xstrdup_null(*MEMBER(from, o, char *));
 		} else {

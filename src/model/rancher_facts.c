@@ -21,6 +21,8 @@
 /* Host ids that containers named; more than these are those of hosts long gone. */
 #define MAX_IDS ((size_t)4 * SNAPSHOT_MAX_HOSTS)
 #define NO_HOST UINT32_MAX
+/* Of one entry, to the byte, in one array. */
+#define MAX_COPIES 8u
 
 static const struct draft_words rancher_words = {
 	.id = "uuid",
@@ -254,14 +256,23 @@ void rancher_facts_begin(struct rancher_facts *f, enum rancher_list list)
 	t->is_null = false;
 }
 
-/* An entry of this text that this reading has not had yet; twice the same is two entries. */
-static struct entry *find_unread(struct table *t, uint64_t hash)
+/*
+ * An entry of this text that this reading has not had yet; twice the same is
+ * two entries, but more than MAX_COPIES say nothing new: *ret_enough.
+ */
+static struct entry *find_unread(struct table *t, uint64_t hash, bool *ret_enough)
 {
+	unsigned copies = 0;
+
+	*ret_enough = false;
 	for (uint32_t i = *slot_of(t, BY_TEXT, hash); i; i = t->entries.v[i - 1].next[BY_TEXT]) {
 		struct entry *x = &t->entries.v[i - 1];
 
-		if (x->hash[BY_TEXT] == hash && x->reading != t->reading)
+		if (x->hash[BY_TEXT] != hash)
+			continue;
+		if (x->reading != t->reading)
 			return x;
+		*ret_enough = ++copies >= MAX_COPIES;
 	}
 	return NULL;
 }
@@ -271,7 +282,8 @@ int rancher_facts_take(struct rancher_facts *f, enum rancher_list list, const ch
 {
 	struct table *t = &f->table[list];
 	uint64_t hash = siphash(f->key, text, len);
-	struct entry *known = find_unread(t, hash);
+	bool enough;
+	struct entry *known = find_unread(t, hash, &enough);
 	_cleanup_json_ json_t *v = NULL;
 	struct entry x;
 
@@ -281,6 +293,10 @@ int rancher_facts_take(struct rancher_facts *f, enum rancher_list list, const ch
 	if (known) {
 		known->reading = t->reading;
 		known->index = t->index++;
+		return 0;
+	}
+	if (enough) {
+		t->index++;
 		return 0;
 	}
 	if (json_parse(text, len, &v, e) < 0)
@@ -297,7 +313,8 @@ void rancher_facts_end(struct rancher_facts *f, enum rancher_list list, bool is_
 	struct table *t = &f->table[list];
 
 	t->is_null = is_null;
-	for (uint32_t i = 0; i < t->entries.n; i++) {
+	/* the newest first: they stand at the head of their chains */
+	for (uint32_t i = (uint32_t)t->entries.n; i-- > 0;) {
 		if (t->entries.v[i].used && t->entries.v[i].reading != t->reading)
 			drop(t, i);
 	}

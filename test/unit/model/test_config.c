@@ -298,6 +298,11 @@ static const struct {
 	bool live;
 } changes[] = {
 	{ "{'metadata': {'url': 'http://192.0.2.1/x'}}", "metadata.url", true },
+	{ "{'metadata': {'urls': ['http://192.0.2.1/x', 'https://y/']}}", "metadata.urls", true },
+	{ "{'metadata': {'ca_file': '/ca.pem'}}", "metadata.ca_file", true },
+	{ "{'metadata': {'token_file': '/token'}}", "metadata.token_file", true },
+	{ "{'metadata': {'proxy': true}}", "metadata.proxy", true },
+	{ "{'metadata': {'redirects': 2}}", "metadata.redirects", true },
 	{ "{'metadata': {'poll_s': 5}}", "metadata.poll_s", true },
 	{ "{'host': {'id': 'h1'}}", "host.id", false },
 	{ "{'network': 'other'}", "network", false },
