@@ -86,6 +86,7 @@ def test_a_host_that_comes_again_under_a_new_id_is_up(lab: Lab) -> None:
     host.start()
     lab.wait_all_up(20)
     took = time.monotonic() - begin
+    print(f"a host of a new id is up {took:.1f} s after its start")
     assert took <= IN_BOUND, f"up after {took:.1f} s"
     for other in ("h1", "h2"):
         status = lab[other].status()
