@@ -70,10 +70,12 @@ def core_limit(pid: int) -> int:
     return resource.prlimit(pid, resource.RLIMIT_CORE)[1]
 
 
-def borrow(pid: int, path: str) -> int:
-    """A descriptor of our own of the file that the process has open (pidfd_getfd(2))."""
-    folder = Path(f"/proc/{pid}/fd")
-    number = next(int(fd.name) for fd in folder.iterdir() if os.readlink(fd) == path)
+def borrow(pid: int, device: str) -> int:
+    """A descriptor of our own of the device that the process has open (pidfd_getfd(2))."""
+    wanted = os.stat(device).st_rdev
+    # by number: in another mount namespace the same device has another path
+    number = next(int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir()
+                  if os.stat(fd).st_rdev == wanted)
     pidfd = os.pidfd_open(pid)
     try:
         borrowed = _libc.syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
