@@ -106,3 +106,12 @@ uint32_t sn_random_below(uint32_t bound)
 	} while (r >= limit);
 	return r % bound;
 }
+
+uint64_t sn_hash(uint64_t h, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * 0x100000001b3u;
+	return h;
+}

@@ -123,6 +123,13 @@ void sn_random(void *buf, size_t len);
 /* Uniform in [0, bound); bound > 0. */
 uint32_t sn_random_below(uint32_t bound);
 
+/*
+ * FNV-1a, 64 bits, over one more piece: start with SN_HASH_INIT. Tells contents
+ * apart that differ by accident; protects nothing.
+ */
+#define SN_HASH_INIT 0xcbf29ce484222325u
+uint64_t sn_hash(uint64_t h, const void *data, size_t len);
+
 /* Orders by bytes, like strcmp, as -1, 0, 1. */
 static inline int sn_cmp_str(const char *a, const char *b)
 {

@@ -319,16 +319,6 @@ static int read_hosts(struct mesh_file *m, const json_t *doc, struct sn_error *e
 
 /* --- public -------------------------------------------------------------- */
 
-/* FNV-1a: two texts that differ by accident get two values; it need not stand against intent. */
-static uint64_t hash_text(const char *text, size_t len)
-{
-	uint64_t h = 0xcbf29ce484222325ULL;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)text[i]) * 0x100000001b3ULL;
-	return h;
-}
-
 static int parse_document(struct mesh_file *m, const char *text, size_t len, struct sn_error *e)
 {
 	static const char *const keys[] = { "mesh", "name", "overlay", "hosts", NULL };
@@ -344,7 +334,7 @@ static int parse_document(struct mesh_file *m, const char *text, size_t len, str
 	    json_read_prefix(doc, NULL, "overlay", JSON_REQUIRED, &m->overlay, e) < 0)
 		return e->code;
 	snprintf(m->revision, sizeof(m->revision), "%016llx",
-		 (unsigned long long)hash_text(text, len));
+		 (unsigned long long)sn_hash(SN_HASH_INIT, text, len));
 	return read_hosts(m, doc, e);
 }
 

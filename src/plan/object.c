@@ -94,12 +94,7 @@ void object_add_difference(const struct object *found, const struct object *want
 
 uint64_t object_hash(const void *data, size_t len)
 {
-	const uint8_t *p = data;
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * 0x100000001b3u;
-	return h;
+	return sn_hash(SN_HASH_INIT, data, len);
 }
 
 struct object *object_set_add(struct object_set *set, enum object_kind kind)

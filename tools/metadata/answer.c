@@ -236,21 +236,21 @@ static void answer_error(int status, const char *text, enum answer_form form, st
 /* Of all that makes the body, by content: sections by the hash the document has of them. */
 static void set_etag(struct answer *a)
 {
-	uint64_t h = DOCUMENT_HASH_INIT;
+	uint64_t h = SN_HASH_INIT;
 
 	for (size_t i = 0; i < a->n; i++) {
 		const struct answer_part *p = &a->part[i];
 
 		if (p->text) {
-			h = document_hash(h, p->text->framed + p->text->at, p->text->len);
+			h = sn_hash(h, p->text->framed + p->text->at, p->text->len);
 			continue;
 		}
-		h = document_hash(h,
-				  p->section == SECTION_HOSTS || p->section == SECTION_HOST_LIST
-					  ? &a->document->hosts_hash
-					  : &a->document->containers_hash,
-				  sizeof(uint64_t));
-		h = document_hash(h, &(uint8_t[2]){ (uint8_t)a->version, (uint8_t)p->section }, 2);
+		h = sn_hash(h,
+			    p->section == SECTION_HOSTS || p->section == SECTION_HOST_LIST
+				    ? &a->document->hosts_hash
+				    : &a->document->containers_hash,
+			    sizeof(uint64_t));
+		h = sn_hash(h, &(uint8_t[2]){ (uint8_t)a->version, (uint8_t)p->section }, 2);
 	}
 	snprintf(a->etag, sizeof(a->etag), "\"%016llx\"", (unsigned long long)h);
 }

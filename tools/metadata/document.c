@@ -15,26 +15,17 @@ static const size_t entries_a_piece[SECTIONS] = {
 
 /* --- hashes and uuids ------------------------------------------------------------------- */
 
-uint64_t document_hash(uint64_t h, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * 0x100000001b3u;
-	return h;
-}
-
 /* With the NUL, so that "a", "bc" is not "ab", "c". */
 static uint64_t hash_text(uint64_t h, const char *s)
 {
-	return document_hash(h, s, strlen(s) + 1);
+	return sn_hash(h, s, strlen(s) + 1);
 }
 
 static uint64_t hash_prefix(uint64_t h, const struct sn_prefix *p)
 {
-	h = document_hash(h, &p->addr.family, 1);
-	h = document_hash(h, p->addr.bytes, sizeof(p->addr.bytes));
-	return document_hash(h, &p->len, 1);
+	h = sn_hash(h, &p->addr.family, 1);
+	h = sn_hash(h, p->addr.bytes, sizeof(p->addr.bytes));
+	return sn_hash(h, &p->len, 1);
 }
 
 static void set_version(uint8_t b[static 16], unsigned version)
@@ -65,7 +56,7 @@ static void container_uuid(const struct document *d, const struct document_conta
 			   uint8_t ret[static 16])
 {
 	for (unsigned half = 0; half < 2; half++) {
-		uint64_t h = DOCUMENT_HASH_INIT ^ half;
+		uint64_t h = SN_HASH_INIT ^ half;
 
 		h = hash_text(h, d->mesh_id);
 		h = hash_text(h, d->hosts.v[c->host].id);
@@ -79,19 +70,18 @@ static void container_uuid(const struct document *d, const struct document_conta
 static uint64_t host_hash(const struct document_host *h)
 {
 	struct sn_prefix addr = sn_prefix_of(&h->addr);
-	uint64_t x = hash_text(DOCUMENT_HASH_INIT, h->id);
+	uint64_t x = hash_text(SN_HASH_INIT, h->id);
 
 	x = hash_text(x, h->name);
 	x = hash_prefix(x, &addr);
 	x = hash_prefix(x, &h->subnet);
-	return document_hash(x, &(uint8_t){ (uint8_t)h->state }, 1);
+	return sn_hash(x, &(uint8_t){ (uint8_t)h->state }, 1);
 }
 
 /* Host, name and address are in the uuid. */
 static uint64_t container_hash(const struct document_container *c)
 {
-	return document_hash(document_hash(DOCUMENT_HASH_INIT, c->uuid, sizeof(c->uuid)),
-			     &(uint8_t){ c->router }, 1);
+	return sn_hash(sn_hash(SN_HASH_INIT, c->uuid, sizeof(c->uuid)), &(uint8_t){ c->router }, 1);
 }
 
 /* --- from the mesh --------------------------------------------------------------------------- */
@@ -235,14 +225,14 @@ static void sort_all(struct document *d)
 
 static void hash_all(struct document *d)
 {
-	d->mesh_hash = hash_text(hash_text(DOCUMENT_HASH_INIT, d->mesh_id), d->name);
+	d->mesh_hash = hash_text(hash_text(SN_HASH_INIT, d->mesh_id), d->name);
 	d->mesh_hash = hash_prefix(d->mesh_hash, &d->overlay);
 	/* the overlay's length and the mesh's id are in every entry */
 	d->hosts_hash = d->containers_hash = d->mesh_hash;
 	array_foreach(&d->hosts, h)
-		d->hosts_hash = document_hash(d->hosts_hash, &h->hash, sizeof(h->hash));
+		d->hosts_hash = sn_hash(d->hosts_hash, &h->hash, sizeof(h->hash));
 	array_foreach(&d->containers, c)
-		d->containers_hash = document_hash(d->containers_hash, &c->hash, sizeof(c->hash));
+		d->containers_hash = sn_hash(d->containers_hash, &c->hash, sizeof(c->hash));
 }
 
 /* --- public ----------------------------------------------------------------------------------- */

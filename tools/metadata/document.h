@@ -94,9 +94,6 @@ const struct document_caller *document_caller(const struct document *d, const st
 long document_find_host(const struct document *d, const char *id);
 long document_find_container(const struct document *d, const uint8_t uuid[static 16]);
 void document_format_uuid(const uint8_t uuid[static 16], char ret[static 37]);
-/* FNV-1a; h is DOCUMENT_HASH_INIT or the hash of what came before. */
-#define DOCUMENT_HASH_INIT 0xcbf29ce484222325u
-uint64_t document_hash(uint64_t h, const void *data, size_t len);
 
 /* The pieces of a section, its brackets included. Never 0. */
 size_t document_piece_count(const struct document *d, enum section section);
