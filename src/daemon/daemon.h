@@ -166,6 +166,7 @@ bool daemon_is_ready(struct daemon *d);
 /* status.c: a new reference. */
 json_t *status_to_json(struct daemon *d);
 json_t *status_attachment(struct daemon *d, const struct attachment *a);
+json_t *status_attachments(struct daemon *d);
 
 /* metrics.c: the page, and the work of each second. */
 void metrics_start(struct daemon *d);

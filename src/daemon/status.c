@@ -253,7 +253,7 @@ json_t *status_attachment(struct daemon *d, const struct attachment *a)
 			 (double)(sn_wall_ms() - a->created_ms) / 1000);
 }
 
-static json_t *attachments_json(struct daemon *d)
+json_t *status_attachments(struct daemon *d)
 {
 	json_t *list = json_array();
 	size_t n;
@@ -291,7 +291,7 @@ json_t *status_to_json(struct daemon *d)
 	json_object_set_new(status, "peers", peers_json(d));
 	json_object_set_new(status, "gone", gone_json(d));
 	json_object_set_new(status, "refused", refused_json(d));
-	json_object_set_new(status, "attachments", attachments_json(d));
+	json_object_set_new(status, "attachments", status_attachments(d));
 	json_object_set_new(status, "loop", loop_json(d));
 	json_object_set_new(status, "log",
 			    json_pack("{s:s, s:s}", "level", log_level_to_string(log_get_level()),

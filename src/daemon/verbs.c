@@ -94,12 +94,10 @@ static int verb_detach(json_t *args, int fd, json_t **ret, struct sn_error *e, v
 
 static int verb_attachments(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
 {
-	_cleanup_json_ json_t *status = status_to_json(user);
-
 	(void)args;
 	(void)fd;
 	(void)e;
-	*ret = json_incref(json_object_get(status, "attachments"));
+	*ret = status_attachments(user);
 	return 0;
 }
 
