@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/json.h"
 
+#include "base/nearest.h"
+
 #include "base/strbuf.h"
 
 #include <errno.h>
@@ -182,15 +184,14 @@ int json_check_keys(const json_t *obj, const struct json_place *at, const char *
 	json_t *v;
 
 	json_object_foreach((json_t *)obj, key, v) {
+		struct json_place here = json_key(at, key);
+		struct nearest near = { .word = key };
 		const char *const *a = allowed;
 
-		while (*a && !streq(*a, key))
-			a++;
-		if (!*a) {
-			struct json_place here = json_key(at, key);
-
-			return json_fail(&here, e, "unknown key");
-		}
+		for (; *a && !streq(*a, key); a++)
+			nearest_offer(&near, *a);
+		if (!*a)
+			return json_fail(&here, e, "unknown key%s", NEAREST_HINT(&near));
 	}
 	return 0;
 }

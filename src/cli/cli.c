@@ -2,6 +2,8 @@
 #include "cli/cli.h"
 
 #include "base/file.h"
+#include "base/nearest.h"
+#include "base/options.h"
 #include "ctl/ctl.h"
 #include "model/config.h"
 
@@ -14,6 +16,7 @@
 #define CONFIG_MAX_BYTES (1u << 20)
 #define DEFAULT_WIDTH 100
 #define MIN_WIDTH 60
+#define HELP_WIDTH 80
 
 /* --- complaints --------------------------------------------------------------- */
 
@@ -39,6 +42,32 @@ int cli_fail(int code, const char *fmt, ...)
 	return code;
 }
 
+/* "usage: sennit NAME …" in lines that a terminal of 80 columns holds. */
+static void print_usage(FILE *out, const struct cli_verb *verb)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	size_t indent, column;
+	const char *p = verb->usage;
+
+	strbuf_addf(&b, "usage: sennit %s", verb->name);
+	indent = column = b.len;
+	while (*p) {
+		/* "--netns PATH" is not parted, nor is what stands in one pair of brackets */
+		size_t n = strcspn(p, *p == '[' ? "]" : " ");
+
+		n += *p == '[' && p[n];
+		if (column + 1 + n > HELP_WIDTH) {
+			strbuf_addf(&b, "\n%*s", (int)indent, "");
+			column = indent;
+		}
+		strbuf_addf(&b, " %.*s", (int)n, p);
+		column += 1 + n;
+		p += n;
+		p += strspn(p, " ");
+	}
+	fprintf(out, "%s\n", strbuf_str(&b));
+}
+
 int cli_usage(const struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;
@@ -46,22 +75,45 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
 	va_start(ap, fmt);
 	complain(fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "usage: sennit %s %s\n", cli->verb->name, cli->verb->usage);
+	print_usage(stderr, cli->verb);
 	return CLI_USAGE;
 }
 
 void cli_print_help(FILE *out, const struct cli_verb *verb)
 {
-	fprintf(out, "usage: sennit %s %s\n\n%s\n", verb->name, verb->usage, verb->summary);
+	print_usage(out, verb);
+	fprintf(out, "\n%s\n", verb->summary);
 	if (*verb->help)
 		fprintf(out, "\n%s", verb->help);
+}
+
+/* --- verbs -------------------------------------------------------------------- */
+
+const struct cli_verb *cli_find_verb(const char *name)
+{
+	struct nearest near = { .word = name };
+
+	for (const struct cli_verb *const *v = cli_verbs; *v; v++) {
+		if (streq((*v)->name, name))
+			return *v;
+		nearest_offer(&near, (*v)->name);
+	}
+	cli_fail(CLI_USAGE, "there is no verb '%s'%s%s", name, NEAREST_HINT(&near),
+		 near.best ? "" : "; 'sennit help' lists them");
+	return NULL;
 }
 
 /* --- options ------------------------------------------------------------------ */
 
 int cli_option(int argc, char **argv, const struct option *options)
 {
-	return getopt_long(argc, argv, "", options, NULL);
+	struct sn_error e;
+	int c = options_next(argc, argv, ":", options, &e);
+
+	if (c == '?')
+		cli_usage(&(struct cli){ .verb = cli_find_verb(argv[0]) }, "%s: %s", argv[0],
+			  e.text);
+	return c;
 }
 
 int cli_simple_options(const struct cli *cli, int argc, char **argv, int max_operands,
@@ -72,11 +124,11 @@ int cli_simple_options(const struct cli *cli, int argc, char **argv, int max_ope
 
 	while ((c = cli_option(argc, argv, ret_json ? options : options + 1)) != -1) {
 		if (c != 'j')
-			return cli_usage(cli, "wrong option");
+			return CLI_USAGE;
 		*ret_json = true;
 	}
 	if (argc - optind > max_operands)
-		return cli_usage(cli, "'%s' is too much", argv[optind + max_operands]);
+		return cli_usage(cli, "'%s' is one word too many", argv[optind + max_operands]);
 	return CLI_OK;
 }
 
@@ -87,7 +139,8 @@ int cli_open_netns(const char *path, const char *pid)
 
 	if (pid) {
 		if (!*pid || strspn(pid, "0123456789") != strlen(pid)) {
-			cli_fail(CLI_USAGE, "'%s' is no process id", pid);
+			cli_fail(CLI_USAGE,
+				 "--pid '%s' is no process id: it is a number, like 4242", pid);
 			return -1;
 		}
 		of_pid = xasprintf("/proc/%s/ns/net", pid);

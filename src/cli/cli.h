@@ -52,8 +52,11 @@ int cli_fail(int code, const char *fmt, ...) SN_PRINTF(2, 3);
 int cli_usage(const struct cli *cli, const char *fmt, ...) SN_PRINTF(2, 3);
 void cli_print_help(FILE *out, const struct cli_verb *verb);
 
-/* getopt_long(3) for verbs with long options only: the option's val, -1 at the end, '?' after a
- * complaint was printed; then return CLI_USAGE. */
+/* The verb of this name, or NULL after a complaint that names the nearest. */
+const struct cli_verb *cli_find_verb(const char *name);
+
+/* options_next() for verbs, which have long options only: the option's val, -1 at the end, '?'
+ * after the complaint with the verb's usage (argv[0] is its name); then return CLI_USAGE. */
 int cli_option(int argc, char **argv, const struct option *options);
 /*
  * For verbs that know no option but --json (ret_json NULL: none at all) and at

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `sennit`, the operator's tool: the table of verbs and the global options. */
+#include "base/options.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
@@ -14,15 +15,6 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_version,   &verb_help,        NULL,
 };
 
-static const struct cli_verb *find_verb(const char *name)
-{
-	const struct cli_verb *const *v = cli_verbs;
-
-	while (*v && !streq((*v)->name, name))
-		v++;
-	return *v;
-}
-
 /* The verb's own --help is the same everywhere, so it is looked for here. */
 static bool wants_help(int argc, char **argv)
 {
@@ -34,20 +26,16 @@ static bool wants_help(int argc, char **argv)
 
 static int run_verb(struct cli *cli, int argc, char **argv)
 {
-	static char program[] = "sennit";
 	int code;
 
-	cli->verb = find_verb(argv[0]);
+	cli->verb = cli_find_verb(argv[0]);
 	if (!cli->verb)
-		return cli_fail(CLI_USAGE, "there is no verb '%s'; 'sennit help' lists them",
-				argv[0]);
+		return CLI_USAGE;
 	if (wants_help(argc, argv)) {
 		cli_print_help(stdout, cli->verb);
 		return CLI_OK;
 	}
-	/* getopt(3) begins its complaints with it; 0 makes it start anew */
-	argv[0] = program;
-	optind = 0;
+	optind = 0; /* getopt(3) starts anew */
 	code = cli->verb->run(cli, argc, argv);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return cli_fail(CLI_FAILED, "cannot write to standard output");
@@ -66,10 +54,11 @@ int main(int argc, char **argv)
 	struct cli cli = { .config_path = DEFAULT_CONFIG };
 	static char help[] = "help", version[] = "version";
 	char *only[2] = { NULL, NULL };
+	struct sn_error e;
 	int c;
 
 	/* "+": what follows the verb is the verb's */
-	while ((c = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {
+	while ((c = options_next(argc, argv, "+:hV", options, &e)) != -1) {
 		switch (c) {
 		case 'c':
 			cli.config_path = optarg;
@@ -84,7 +73,8 @@ int main(int argc, char **argv)
 			only[0] = c == 'h' ? help : version;
 			return run_verb(&cli, 1, only);
 		default:
-			return cli_fail(CLI_USAGE, "'sennit help' says how it is used");
+			return cli_fail(CLI_USAGE, "%s ('sennit help' says how it is used)",
+					e.text);
 		}
 	}
 	if (optind < argc)

@@ -13,10 +13,15 @@ static int run(const struct cli *cli, int argc, char **argv)
 const struct cli_verb verb_accept_identity = {
 	"accept-identity",
 	"",
-	"Say that the new identity of this host, which sennitd asks about, is right.",
-	"sennitd asks ('identity-changed' in 'sennit status') when its state is of another\n"
-	"machine, or the configuration or the metadata say that this host is another one.\n"
-	"Of another machine: it is that host from now on. Of other ids: charon and sennitd end,\n"
-	"and the sennitd that is started next takes the new ones.\n",
+	"Say that the new identity of this host is right.",
+	"sennitd asks ('identity-changed' in 'sennit status') when its state is of\n"
+	"another machine, or the configuration or the metadata say that this host is\n"
+	"another one. Of another machine: it is that host from now on. Of other ids:\n"
+	"charon and sennitd end, and the sennitd that is started next takes the new\n"
+	"ones.\n"
+	"\n"
+	"Examples:\n"
+	"  sennit status      # 'identity-changed' says who it was and who it would be\n"
+	"  sennit accept-identity\n",
 	run,
 };

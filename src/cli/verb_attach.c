@@ -41,11 +41,11 @@ static int read_arguments(const struct cli *cli, int argc, char **argv, struct a
 			a->json = true;
 			break;
 		default:
-			return cli_usage(cli, "wrong option");
+			return CLI_USAGE;
 		}
 	}
 	if (optind < argc)
-		return cli_usage(cli, "'%s' is too much", argv[optind]);
+		return cli_usage(cli, "'%s' is one word too many", argv[optind]);
 	if (!a->netns == !a->pid)
 		return cli_usage(cli, "say which namespace: either --netns or --pid");
 	return CLI_OK;
@@ -84,11 +84,17 @@ const struct cli_verb verb_attach = {
 	"attach",
 	"(--netns PATH | --pid PID) [--ifname eth0] [--ip A] [--label TEXT] [--json]",
 	"Give a network namespace an interface in the overlay.",
-	"Doing it again changes nothing. Without --ip the host's next free address is given.\n"
+	"Doing it again changes nothing. Without --ip it gets the host's next free\n"
+	"address.\n"
 	"  --netns PATH   the namespace, like /run/netns/web\n"
 	"  --pid PID      the namespace of this process\n"
 	"  --ifname NAME  the interface's name in there, eth0\n"
 	"  --ip ADDRESS   this address of the host's subnet\n"
-	"  --label TEXT   a name for 'sennit attachments'\n",
+	"  --label TEXT   a name for 'sennit attachments'\n"
+	"  --json         print what was made as JSON\n"
+	"\n"
+	"Examples:\n"
+	"  sennit attach --netns /run/netns/web --label web\n"
+	"  sennit attach --pid 4242 --ip 10.42.1.7\n",
 	run,
 };

@@ -24,5 +24,12 @@ static int run(const struct cli *cli, int argc, char **argv)
 }
 
 const struct cli_verb verb_attachments = {
-	"attachments", "[--json]", "List the containers that are attached to this host.", "", run,
+	"attachments",
+	"[--json]",
+	"List the containers that are attached to this host.",
+	"Each with its id, address, interface and label.\n"
+	"\n"
+	"Example:\n"
+	"  sennit attachments\n",
+	run,
 };

@@ -44,7 +44,11 @@ const struct cli_verb verb_check = {
 	"check",
 	"[FILE]",
 	"Check the configuration and the secret file it names.",
-	"FILE is /etc/sennit/sennit.json, or what --config says. The SENNIT_* variables of the\n"
-	"environment count, as they do for the daemon.\n",
+	"FILE is /etc/sennit/sennit.json, or what --config says. The SENNIT_* variables\n"
+	"of the environment count, as they do for the daemon.\n"
+	"\n"
+	"Examples:\n"
+	"  sennit check\n"
+	"  sennit check /etc/sennit/sennit.json.new\n",
 	run,
 };

@@ -49,9 +49,14 @@ static int run(const struct cli *cli, int argc, char **argv)
 const struct cli_verb verb_cleanup = {
 	"cleanup",
 	"[--dry-run] [--force]",
-	"Take everything of sennit off this host: tunnels, routes, links, tables, files.",
-	"Stop sennitd first. Refuses while containers are attached; --force detaches them.\n"
-	"Settings of the host go back to what they were if they are still ours; the guard\n"
-	"goes last. --dry-run shows what would go. The configuration and the secret stay.\n",
+	"Take everything of sennit off this host.",
+	"Tunnels, routes, links, tables and files go; stop sennitd first. Refuses while\n"
+	"containers are attached; --force detaches them. Settings of the host go back to\n"
+	"what they were if they are still ours; the guard goes last. --dry-run shows\n"
+	"what would go. The configuration and the secret stay.\n"
+	"\n"
+	"Examples:\n"
+	"  sennit cleanup --dry-run\n"
+	"  systemctl disable --now sennitd sennit-charon && sennit cleanup\n",
 	run,
 };

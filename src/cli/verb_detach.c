@@ -31,11 +31,11 @@ static int read_arguments(const struct cli *cli, int argc, char **argv, struct a
 			a->id = optarg;
 			break;
 		default:
-			return cli_usage(cli, "wrong option");
+			return CLI_USAGE;
 		}
 	}
 	if (optind < argc)
-		return cli_usage(cli, "'%s' is too much", argv[optind]);
+		return cli_usage(cli, "'%s' is one word too many", argv[optind]);
 	if (!!a->netns + !!a->pid + !!a->id != 1)
 		return cli_usage(cli, "say which attachment: one of --netns, --pid and --id");
 	if (a->id && a->ifname)
@@ -72,7 +72,11 @@ const struct cli_verb verb_detach = {
 	"detach",
 	"((--netns PATH | --pid PID) [--ifname eth0] | --id ID)",
 	"Take an interface out of the overlay again.",
-	"Its address rests until all others had their turn. --id is for namespaces that cannot\n"
-	"be reached any more; 'sennit attachments' shows it.\n",
+	"Its address rests until all others had their turn. --id is for namespaces that\n"
+	"cannot be reached any more; 'sennit attachments' shows it.\n"
+	"\n"
+	"Examples:\n"
+	"  sennit detach --netns /run/netns/web\n"
+	"  sennit detach --id 0123456789abcdef\n",
 	run,
 };

@@ -17,6 +17,10 @@ const struct cli_verb verb_down = {
 	"down",
 	"",
 	"End all tunnels of this host and keep the guard.",
-	"The daemon and the containers' interfaces stay; 'sennit up' builds the tunnels again.\n",
+	"The daemon and the containers' interfaces stay; 'sennit up' builds the tunnels\n"
+	"again.\n"
+	"\n"
+	"Example:\n"
+	"  sennit down\n",
 	run,
 };

@@ -53,9 +53,11 @@ const struct cli_verb verb_genkey = {
 	"genkey",
 	"",
 	"Print a new secret for a mesh.",
-	"Every host of the mesh gets the same file, readable by root only:\n"
-	"  (umask 077; sennit genkey > /etc/sennit/secret)\n"
-	"To change it: add the new line second everywhere, then make it first everywhere, then\n"
-	"remove the old one everywhere.\n",
+	"Every host of the mesh gets the same file, readable by root only. To change it:\n"
+	"add the new line second everywhere, then make it first everywhere, then remove\n"
+	"the old one everywhere, with 'sennit reload' after each step.\n"
+	"\n"
+	"Example:\n"
+	"  (umask 077; sennit genkey > /etc/sennit/secret)\n",
 	run,
 };

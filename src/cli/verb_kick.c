@@ -16,7 +16,10 @@ static int run(const struct cli *cli, int argc, char **argv)
 const struct cli_verb verb_kick = {
 	"kick",
 	"PEER",
-	"Ask one peer for a tunnel now, whatever the pause between tries.",
-	"PEER is its id or its name, as 'sennit status' shows them.\n",
+	"Ask one peer for a tunnel now, without waiting for its turn.",
+	"PEER is its id or its name, as 'sennit status' shows them.\n"
+	"\n"
+	"Example:\n"
+	"  sennit kick h2\n",
 	run,
 };

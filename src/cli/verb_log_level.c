@@ -35,7 +35,11 @@ const struct cli_verb verb_log_level = {
 	"log-level",
 	"[LEVEL]",
 	"Show or change how much the daemon logs.",
-	"LEVEL is error, warning, notice, info or debug. It lasts until sennitd is restarted;\n"
-	"log.level of the configuration is what it starts with.\n",
+	"LEVEL is error, warning, notice, info or debug. It lasts until sennitd is\n"
+	"restarted; log.level of the configuration is what it starts with.\n"
+	"\n"
+	"Examples:\n"
+	"  sennit log-level\n"
+	"  sennit log-level debug\n",
 	run,
 };

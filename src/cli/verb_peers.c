@@ -28,8 +28,12 @@ static int run(const struct cli *cli, int argc, char **argv)
 const struct cli_verb verb_peers = {
 	"peers",
 	"[--json]",
-	"Show the tunnel to each peer: SPIs, ages, bytes, who owns the pair.",
-	"The SPIs of the ESP SAs are crossed on the other end: our IN is its OUT. The lines are\n"
-	"as long as they must be.\n",
+	"Show each peer's tunnel: SPIs, ages, bytes, who owns the pair.",
+	"The SPIs of the ESP SAs are crossed on the other end: our IN is its OUT. The\n"
+	"lines are as long as they must be.\n"
+	"\n"
+	"Examples:\n"
+	"  sennit peers | less -S\n"
+	"  sennit peers --json\n",
 	run,
 };

@@ -27,6 +27,10 @@ const struct cli_verb verb_plan = {
 	"plan",
 	"[--json]",
 	"Show what the running daemon would change now.",
-	"Nothing is changed. On a host that is as it should be the plan is empty.\n",
+	"Nothing is changed. On a host that is as it should be the plan is empty. What a\n"
+	"daemon that does not run would do is shown by 'sennitd --dry-run'.\n"
+	"\n"
+	"Example:\n"
+	"  sennit plan\n",
 	run,
 };

@@ -14,7 +14,11 @@ const struct cli_verb verb_reload = {
 	"reload",
 	"",
 	"Have sennitd read its configuration and its secrets again.",
-	"Says of each key that differs whether it holds from now on or takes a restart. When a\n"
-	"file is wrong nothing changes. SIGHUP does the same, and tells only the log.\n",
+	"Says of each key that differs whether it holds from now on or takes a restart.\n"
+	"When a file is wrong nothing changes. SIGHUP does the same, and tells only the\n"
+	"log.\n"
+	"\n"
+	"Example:\n"
+	"  sennit check && sennit reload\n",
 	run,
 };

@@ -27,8 +27,12 @@ const struct cli_verb verb_status = {
 	"status",
 	"[--json]",
 	"Show this host and its peers, what is wrong first.",
-	"A peer's state is up, degraded, connecting or down; below one that is not up stand\n"
-	"the evidence and the next step. Exit code 4: this host itself is not healthy (a sick\n"
-	"peer does not count), else see 'sennit help'.\n",
+	"A peer's state is up, degraded, connecting or down; below one that is not up\n"
+	"stand the evidence and the next step. Exit code 4: this host itself is not\n"
+	"healthy (a sick peer does not count), else see 'sennit help'.\n"
+	"\n"
+	"Examples:\n"
+	"  sennit status\n"
+	"  sennit status --json | jq .healthy\n",
 	run,
 };

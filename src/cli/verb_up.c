@@ -12,5 +12,10 @@ static int run(const struct cli *cli, int argc, char **argv)
 }
 
 const struct cli_verb verb_up = {
-	"up", "", "Build the tunnels again after 'sennit down'.", "", run,
+	"up",
+	"",
+	"Build the tunnels again after 'sennit down'.",
+	"Example:\n"
+	"  sennit up && sennit status\n",
+	run,
 };

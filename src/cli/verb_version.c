@@ -14,6 +14,9 @@ const struct cli_verb verb_version = {
 	"version",
 	"",
 	"Print the version of this tool.",
-	"That of the daemon is in 'sennit status'.\n",
+	"That of the daemon is in 'sennit status'.\n"
+	"\n"
+	"Example:\n"
+	"  sennit version\n",
 	run,
 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/log.h"
+#include "base/options.h"
 #include "daemon/daemon.h"
 #include "daemon/dry_run.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -17,31 +17,46 @@ struct options {
 	bool check, dry_run;
 };
 
-static void print_help(void)
+static const char help[] =
+	"usage: sennitd [--config FILE] [--check | --dry-run]\n"
+	"\n"
+	"The daemon of Sennit, one a host: keeps the tunnels to all other hosts of the\n"
+	"mesh. 'sennit status' asks it. SIGHUP reads the configuration again; SIGTERM\n"
+	"ends it, and the tunnels stay.\n"
+	"\n"
+	"  --config FILE  the configuration (" DEFAULT_CONFIG ")\n"
+	"  --check        read the configuration, say what is wrong with it, end\n"
+	"  --dry-run      print what would be done on this host, do nothing\n"
+	"  --variables    list the variables that override keys of the configuration\n"
+	"  --version      print the version\n"
+	"\n"
+	"Examples:\n"
+	"  sennitd --check\n"
+	"  SENNIT_LOG_LEVEL=debug sennitd --config /etc/sennit/test.json\n";
+
+static void print_variables(void)
 {
-	printf("usage: sennitd [--config FILE] [--check | --dry-run]\n\n"
-	       "  --config FILE  the configuration (%s)\n"
-	       "  --check        read the configuration, say what is wrong with it, end\n"
-	       "  --dry-run      print what would be done on this host, do nothing\n"
-	       "  --version      print the version\n\n"
-	       "variables that override keys of the configuration:\n",
-	       DEFAULT_CONFIG);
 	for (const struct config_variable *v = config_variables; v->variable; v++)
-		printf("  %-28s %-22s %s\n", v->variable, v->key, v->what);
+		printf("%-28s %s\n    %s\n", v->variable, v->key, v->what);
 }
 
 /* 0: go on; else the exit status + 1. */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
-		{ "dry-run", no_argument, NULL, 'n' },      { "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },         { 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "variables", no_argument, NULL, 'e' },
+		{ 0 },
 	};
+	struct sn_error e;
 	int c;
 
 	*ret = (struct options){ .source = { .file = DEFAULT_CONFIG } };
-	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	while ((c = options_next(argc, argv, ":c:h", options, &e)) != -1) {
 		switch (c) {
 		case 'c':
 			ret->source = (struct config_source){ .file = optarg, .named = true };
@@ -56,14 +71,18 @@ static int parse_options(int argc, char **argv, struct options *ret)
 			puts("sennitd " SENNIT_VERSION);
 			return 1;
 		case 'h':
-			print_help();
+			fputs(help, stdout);
+			return 1;
+		case 'e':
+			print_variables();
 			return 1;
 		default:
+			fprintf(stderr, "sennitd: %s; see 'sennitd --help'\n", e.text);
 			return 1 + EXIT_USAGE;
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "sennitd: '%s' is no option; see --help\n", argv[optind]);
+		fprintf(stderr, "sennitd: '%s' is no option; see 'sennitd --help'\n", argv[optind]);
 		return 1 + EXIT_USAGE;
 	}
 	return 0;

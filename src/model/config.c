@@ -11,6 +11,7 @@
 #include "model/config.h"
 
 #include "base/json.h"
+#include "base/nearest.h"
 #include "model/draft.h"
 
 #include <errno.h>
@@ -335,8 +336,7 @@ static int add_listener(struct config *c, const struct option *o, const json_t *
 	X("SENNIT_METADATA_URL", "metadata.url", AS_STRING, set_url, metadata_url, 0, MAX_TEXT,    \
 	  "where the mesh is described: http://, https:// or file:///")                            \
 	X("SENNIT_METADATA_URLS", "metadata.urls", AS_LIST, add_url, metadata_urls, 0, MAX_URLS,   \
-	  "several of one service, tried in turn, instead of metadata.url; a list, with "          \
-	  "commas in the variable")                                                                \
+	  "several of one service, tried in turn; a list, by commas in the variable")              \
 	X("SENNIT_METADATA_CA_FILE", "metadata.ca_file", AS_STRING, set_path, metadata_ca_file, 0, \
 	  MAX_TEXT, "who may sign for an https:// service, PEM; else the system's list")           \
 	X("SENNIT_METADATA_TOKEN_FILE", "metadata.token_file", AS_STRING, set_path,                \
@@ -376,7 +376,7 @@ static int add_listener(struct config *c, const struct option *o, const json_t *
 	X("SENNIT_MASQUERADE", "masquerade", AS_BOOL, set_bool, masquerade, 0, 0,                  \
 	  "containers reach the outside with the host's address")                                  \
 	X("SENNIT_HTTP_LISTEN", "http.listen", AS_LIST, add_listener, http, 0, MAX_LISTENERS,      \
-	  "addresses of the read-only HTTP interface; a list, with commas in the variable")        \
+	  "addresses of the read-only HTTP interface; a list, by commas in the variable")          \
 	X("SENNIT_READY_MIN_UP", "ready.min_up", AS_INT, set_int, ready_min_up, 0, 65535,          \
 	  "peers that must be up before /readyz says so")                                          \
 	X("SENNIT_RUN_DIR", "run_dir", AS_STRING, set_path, run_dir, 0, MAX_RUN_DIR,               \
@@ -443,6 +443,30 @@ static int apply(struct config *c, const struct option *o, const json_t *v, int 
 	return 0;
 }
 
+/* People know the last word of a key, or write it without its section, or in a wrong one. */
+static void offer_key(struct nearest *n, const char *key, const char *last_word)
+{
+	const char *dot = strchr(key, '.');
+
+	nearest_offer(n, key);
+	if (dot && streq(dot + 1, last_word)) {
+		n->best = key;
+		n->cost = 0;
+	}
+}
+
+static int refuse_key(const struct json_place *at, struct sn_error *e)
+{
+	_cleanup_free_ char *name =
+		at->parent ? xasprintf("%s.%s", at->parent->key, at->key) : xstrdup(at->key);
+	struct nearest near = { .word = name };
+
+	for (size_t i = 0; i < SN_ARRAY_SIZE(options); i++)
+		offer_key(&near, options[i].key, at->key);
+	return json_fail(at, e, "unknown key%s%s", NEAREST_HINT(&near),
+			 near.best ? "" : "; sennit.json(5) explains those there are");
+}
+
 static int apply_at(struct config *c, const struct option *o, const json_t *v,
 		    const struct json_place *at, struct sn_error *e)
 {
@@ -451,7 +475,7 @@ static int apply_at(struct config *c, const struct option *o, const json_t *v,
 	int bad;
 
 	if (!o)
-		return json_fail(at, e, "unknown key");
+		return refuse_key(at, e);
 	if (json_is_null(v) || apply(c, o, v, &bad, &why) == 0)
 		return 0;
 	item = json_index(at, (size_t)bad);
@@ -551,13 +575,17 @@ static int parse_variable(struct config *c, const char *assignment, struct sn_er
 	if (!equals || !sn_startswith(assignment, "SENNIT_"))
 		return 0;
 	_cleanup_free_ char *name = xstrndup(assignment, (size_t)(equals - assignment));
+	struct nearest near = { .word = name };
 	for (size_t i = 0; i < SN_ARRAY_SIZE(options); i++) {
+		nearest_offer(&near, options[i].variable);
 		if (streq(options[i].variable, name))
 			o = &options[i];
 	}
 	/* not its value: people try SENNIT_SECRET */
 	if (!o)
-		return sn_error_set(e, -EINVAL, "%s: unknown variable", name);
+		return sn_error_set(
+			e, -EINVAL, "%s: unknown variable%s%s", name, NEAREST_HINT(&near),
+			near.best ? "" : "; 'sennitd --variables' lists those there are");
 	v = value_from_text(o, equals + 1);
 	if (!v)
 		return sn_error_set(e, -EINVAL, "%s: not UTF-8", name);

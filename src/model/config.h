@@ -73,7 +73,8 @@ int config_parse(const char *name, const char *text, size_t len, char *const *en
  */
 bool config_metadata_address(const struct config *c, struct sn_addr *ret);
 
-/* The variable and the key it overrides, for the README and --help; NULL-terminated by variable. */
+/* The variable and the key it overrides, for the README and --variables; NULL-terminated by
+ * variable. */
 struct config_variable {
 	const char *variable;
 	const char *key;

@@ -11,12 +11,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "loop/file_watch.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -26,22 +27,25 @@
 #define SPARE_DESCRIPTORS 64u
 
 static const char usage[] =
-	"Usage: sennit-metadata --mesh FILE [--listen ADDR:PORT]... [OPTION]...\n"
+	"usage: sennit-metadata --mesh FILE [--listen ADDR:PORT]... [OPTION]...\n"
 	"\n"
 	"Serves Rancher's metadata API (2015-07-25, 2015-12-19, 2016-07-29, latest) from\n"
 	"a mesh.json, which it reads again when it changes, and on SIGHUP.\n"
 	"\n"
-	"  --mesh FILE           the mesh (conf/mesh.schema.json)\n"
+	"  --mesh FILE           the mesh, mesh.json(5)\n"
 	"  --listen ADDR:PORT    where to listen, [ADDR]:PORT for IPv6; may be given more\n"
 	"                        than once; default 127.0.0.1:8080\n"
 	"  --add-address         put " LOCAL_ADDRESS " on lo, where containers of this host\n"
 	"                        look for metadata, and take it away at the end unless\n"
 	"                        it was there before; listens on its port 80\n"
-	"  --reload ADDR:PORT    listen there for POST /v1/reload, answered when it is done\n"
+	"  --reload ADDR:PORT    listen there for POST /v1/reload, answered when done\n"
 	"  --xff                 believe X-Forwarded-For: for use behind a proxy only\n"
 	"  --max-connections N   of all clients; default 8192\n"
 	"  --max-per-client N    of one address, but not with --xff; default 256\n"
-	"  --help, --version\n";
+	"  --help, --version\n"
+	"\n"
+	"Example:\n"
+	"  sennit-metadata --mesh /etc/sennit/mesh.json --listen 192.0.2.11:8080\n";
 
 struct listener {
 	struct sn_addr addr;
@@ -95,7 +99,9 @@ static int add_listener(struct options *o, const char *text, bool reload)
 	struct listener l = { .reload = reload };
 
 	if (parse_listener(text, &l) < 0) {
-		fprintf(stderr, "sennit-metadata: --%s %s: not ADDR:PORT\n",
+		fprintf(stderr,
+			"sennit-metadata: --%s %s: not ADDR:PORT, like 192.0.2.11:8080 or "
+			"[2001:db8::1]:8080\n",
 			reload ? "reload" : "listen", text);
 		return -EINVAL;
 	}
@@ -145,6 +151,19 @@ static int take_option(int c, struct options *o)
 	}
 }
 
+/* Of the whole command line. */
+static int SN_PRINTF(1, 2) refuse(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fputs("sennit-metadata: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs("; see 'sennit-metadata --help'\n", stderr);
+	return -EINVAL;
+}
+
 static bool has_service(const struct options *o)
 {
 	array_foreach(&o->listen, l) {
@@ -169,18 +188,19 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
+	struct sn_error e;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		int r = take_option(c, o);
+	while ((c = options_next(argc, argv, ":h", longs, &e)) != -1) {
+		int r = c == '?' ? refuse("%s", e.text) : take_option(c, o);
 
 		if (r != 0)
 			return r;
 	}
-	if (!o->mesh || optind < argc) {
-		fputs(usage, stderr);
-		return -EINVAL;
-	}
+	if (optind < argc)
+		return refuse("'%s' is no option", argv[optind]);
+	if (!o->mesh)
+		return refuse("which mesh? --mesh FILE names it");
 	return has_service(o) ? 0 : add_listener(o, "127.0.0.1:8080", false);
 }
 
