@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A word is a port when it is a number, a range, a list of them, or the name of one
+ * of the two ports; any other is a host. So several of both may be given.
+ *
+ * Long options are looked up here and not by getopt_long(3), which says of a
+ * wrong one only that it is wrong.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define MAX_WAIT_S 300
+#define MAX_INTERVAL_S 86400
+#define MAX_COUNT 1000000
+#define INTERVAL_DEFAULT_MS 200 /* of -c without -i */
+
+static const char usage[] =
+	"usage: sennit-probe [-46nquvz] [-c N] [-i S] [-w S] [-s ADDR] [-p PORT] [--full]\n"
+	"                    [--mtu] [--from HOST] [--rate N] [--json] HOST... [PORT...]\n"
+	"\n"
+	"Asks UDP ports whether an IKE daemon answers there, by a message that every one\n"
+	"answers and none keeps anything of. Ports: 500 and 4500, or 500 4500 600-610,...\n"
+	"\n"
+	"  -v            say what the outcome means and what to do\n"
+	"  -q            say nothing: the exit code tells\n"
+	"  -w S          wait S seconds for an answer (4), with three tries in that time\n"
+	"  -c N          N rounds of one try: loss and round trip\n"
+	"  -i S          S seconds between rounds (0.2); without -c until ^C\n"
+	"  -s ADDR, -p PORT   leave from there (any port will do, also beside an IKE daemon)\n"
+	"  -4, -6, -n    IPv4 only, IPv6 only, no names\n"
+	"  -u, -z        as with nc; always so\n"
+	"  --full        a whole IKE_SA_INIT: NAT, and what it proposes. Leaves a half-open SA\n"
+	"                there for 30 s: at most once a minute for a port\n"
+	"  --mtu         find the path MTU\n"
+	"  --from HOST   ask sennitd of HOST (HOST:PORT, 8111) what it sees of us\n"
+	"  --rate N      datagrams a second, 1 to 1000 (50)\n"
+	"  --json        one array with all that was seen\n"
+	"\n"
+	"  sennit-probe -v 192.0.2.12              both ports, in words\n"
+	"  sennit-probe -u -z -v h2 500 4500       the same, as nc would be asked\n"
+	"  sennit-probe --from 192.0.2.12 -v 192.0.2.12   which way is closed\n"
+	"\n"
+	"Exit code: 0 an IKE daemon answered everywhere, 1 not everywhere, 2 wrong usage.\n";
+
+enum { OPT_FULL = 256, OPT_MTU, OPT_FROM, OPT_RATE, OPT_JSON };
+
+struct option_row {
+	const char *name; /* NULL: none */
+	int letter;       /* from 256 on: none */
+	bool argument;
+};
+
+static const struct option_row rows[] = {
+	{ "verbose", 'v', false },   { "quiet", 'q', false },     { NULL, 'u', false },
+	{ NULL, 'z', false },        { NULL, 'n', false },        { NULL, '4', false },
+	{ NULL, '6', false },        { NULL, 'w', true },         { NULL, 'c', true },
+	{ NULL, 'i', true },         { NULL, 's', true },         { NULL, 'p', true },
+	{ "full", OPT_FULL, false }, { "mtu", OPT_MTU, false },   { "from", OPT_FROM, true },
+	{ "rate", OPT_RATE, true },  { "json", OPT_JSON, false }, { "help", 'h', false },
+	{ "version", 'V', false },
+};
+
+unsigned options_rounds(const struct options *o)
+{
+	if (o->count)
+		return o->count;
+	return o->interval_ms >= 0 ? UINT_MAX : 1;
+}
+
+static int fail(const char *fmt, ...) SN_PRINTF(1, 2);
+static int fail(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("sennit-probe: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputs("\n'sennit-probe --help' says how it is used\n", stderr);
+	return -EINVAL;
+}
+
+/* --- unknown options -------------------------------------------------------- */
+
+/* How many letters differ, roughly: what one has and the other has not. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[32];
+	size_t n = strlen(b);
+
+	if (n >= SN_ARRAY_SIZE(row))
+		return UINT_MAX;
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (; *a; a++) {
+		unsigned corner = row[0]++;
+
+		for (size_t j = 0; j < n; j++) {
+			unsigned change = corner + (*a != b[j]);
+
+			corner = row[j + 1];
+			row[j + 1] = SN_MIN(change, SN_MIN(row[j], corner) + 1);
+		}
+	}
+	return row[n];
+}
+
+static int fail_unknown(const char *name)
+{
+	const char *near = NULL;
+	unsigned best = 3;
+
+	for (size_t i = 0; i < SN_ARRAY_SIZE(rows); i++) {
+		unsigned d = rows[i].name ? distance(name, rows[i].name) : UINT_MAX;
+
+		if (d < best) {
+			best = d;
+			near = rows[i].name;
+		}
+	}
+	if (near)
+		return fail("there is no option --%s; did you mean --%s?", name, near);
+	return fail("there is no option --%s", name);
+}
+
+/* Letters of nc that ask for what is not done here. */
+static int fail_letter(char letter)
+{
+	if (letter == 'b')
+		return fail("-b: broadcast addresses are never asked");
+	if (letter == 'l' || letter == 'k')
+		return fail("-%c: this only asks; to listen use nc", letter);
+	return fail("there is no option -%c", letter);
+}
+
+/* --- values ----------------------------------------------------------------- */
+
+static int parse_number(const char *what, const char *text, unsigned min, unsigned max,
+			unsigned *ret)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || v < min || v > max)
+		return fail("%s %s: not a number from %u to %u", what, text, min, max);
+	*ret = (unsigned)v;
+	return 0;
+}
+
+static int parse_seconds(const char *what, const char *text, double min, double max,
+			 int64_t *ret_ms)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || *end || !(v >= min) || !(v <= max))
+		return fail("%s %s: not seconds from %g to %g", what, text, min, max);
+	*ret_ms = (int64_t)(v * 1000);
+	return 0;
+}
+
+static int parse_source_port(const char *text, struct options *o)
+{
+	unsigned v;
+
+	if (parse_number("-p", text, 1, UINT16_MAX, &v) < 0)
+		return -EINVAL;
+	o->prober.source_port = (uint16_t)v;
+	return 0;
+}
+
+static int parse_source(const char *text, struct options *o)
+{
+	if (sn_addr_parse(text, &o->prober.source) < 0)
+		return fail("-s %s: neither an IPv4 nor an IPv6 address", text);
+	return 0;
+}
+
+/* --- words ------------------------------------------------------------------ */
+
+static bool looks_like_ports(const char *word)
+{
+	return word[0] >= '0' && word[0] <= '9' && word[strspn(word, "0123456789-,")] == '\0';
+}
+
+/* A number at *text, which is moved behind it; what is no port gives 0. */
+static unsigned take_port(const char **text)
+{
+	char *end;
+	unsigned long v = **text >= '0' && **text <= '9' ? strtoul(*text, &end, 10) : 0;
+
+	if (v == 0 || v > UINT16_MAX)
+		return 0;
+	*text = end;
+	return (unsigned)v;
+}
+
+/* Up to the end or a comma. */
+static int add_range(struct options *o, const char *text)
+{
+	const char *at = text;
+	unsigned first = take_port(&at), last = first, total = 0;
+
+	if (first && *at == '-') {
+		at++;
+		last = take_port(&at);
+	}
+	if (first == 0 || first > last || (*at && *at != ','))
+		return fail("%s: not a port from 1 to 65535, nor a range of them", text);
+	*array_add(&o->ports) = (struct port_range){ (uint16_t)first, (uint16_t)last };
+	array_foreach(&o->ports, r)
+		total += r->last - r->first + 1u;
+	if (total > MAX_PORTS)
+		return fail("%s: more than %u ports of a host", text, MAX_PORTS);
+	return 0;
+}
+
+static int add_ports(struct options *o, const char *word)
+{
+	const char *comma = word;
+
+	do {
+		if (add_range(o, comma) < 0)
+			return -EINVAL;
+		comma = strchr(comma, ',');
+	} while (comma && *++comma);
+	return 0;
+}
+
+static int add_word(struct options *o, const char *word)
+{
+	if (looks_like_ports(word))
+		return add_ports(o, word);
+	if (streq(word, "isakmp"))
+		return add_range(o, "500");
+	if (streq(word, "ipsec-nat-t"))
+		return add_range(o, "4500");
+	if (*word == '\0')
+		return fail("an empty word is no host");
+	if (o->hosts.n == MAX_HOSTS)
+		return fail("%s: more than %u hosts", word, MAX_HOSTS);
+	*array_add(&o->hosts) = word;
+	return 0;
+}
+
+/* --- the line --------------------------------------------------------------- */
+
+static void take_flag(int option, struct options *o)
+{
+	switch (option) {
+	case 'v':
+		o->verbose = true;
+		break;
+	case 'q':
+		o->quiet = true;
+		break;
+	case 'n':
+		o->numeric = true;
+		break;
+	case '4':
+		o->family = AF_INET;
+		break;
+	case '6':
+		o->family = AF_INET6;
+		break;
+	case OPT_FULL:
+		o->full = true;
+		break;
+	case OPT_MTU:
+		o->mtu = true;
+		break;
+	case OPT_JSON:
+		o->json = true;
+		break;
+	default: /* -u, -z: always so */
+		break;
+	}
+}
+
+static int take_value(int option, const char *value, struct options *o)
+{
+	switch (option) {
+	case 'w':
+		return parse_seconds("-w", value, 0.1, MAX_WAIT_S, &o->wait_ms);
+	case 'i':
+		return parse_seconds("-i", value, 0, MAX_INTERVAL_S, &o->interval_ms);
+	case 'c':
+		return parse_number("-c", value, 1, MAX_COUNT, &o->count);
+	case 's':
+		return parse_source(value, o);
+	case 'p':
+		return parse_source_port(value, o);
+	case OPT_RATE:
+		return parse_number("--rate", value, 1, IKE_RATE_MAX, &o->prober.rate);
+	default:
+		o->from = value;
+		return 0;
+	}
+}
+
+static int take(const struct option_row *row, const char *value, struct options *o)
+{
+	if (row->letter == 'h' || row->letter == 'V') {
+		fputs(row->letter == 'h' ? usage : "sennit-probe " SENNIT_VERSION "\n", stdout);
+		return 1;
+	}
+	if (row->argument)
+		return take_value(row->letter, value, o);
+	take_flag(row->letter, o);
+	return 0;
+}
+
+/* "--name", "--name=value", "--name value"; *i is moved over what was used. */
+static int take_long(int argc, char **argv, int *i, struct options *o)
+{
+	const char *word = argv[*i] + 2, *equals = strchr(word, '=');
+	_cleanup_free_ char *name = xstrndup(word, equals ? (size_t)(equals - word) : strlen(word));
+
+	for (size_t k = 0; k < SN_ARRAY_SIZE(rows); k++) {
+		if (!rows[k].name || !streq(rows[k].name, name))
+			continue;
+		if (equals && !rows[k].argument)
+			return fail("--%s takes no value", name);
+		if (!rows[k].argument)
+			return take(&rows[k], NULL, o);
+		if (!equals && *i + 1 >= argc)
+			return fail("--%s takes a value", name);
+		return take(&rows[k], equals ? equals + 1 : argv[++*i], o);
+	}
+	return fail_unknown(name);
+}
+
+static const struct option_row *find_letter(char letter)
+{
+	for (size_t k = 0; k < SN_ARRAY_SIZE(rows); k++)
+		if (rows[k].letter == letter)
+			return &rows[k];
+	return NULL;
+}
+
+/* "-uzv", "-w5", "-w 5". */
+static int take_letters(int argc, char **argv, int *i, struct options *o)
+{
+	for (const char *at = argv[*i] + 1; *at; at++) {
+		const struct option_row *row = find_letter(*at);
+		int r;
+
+		if (!row)
+			return fail_letter(*at);
+		if (row->argument) {
+			if (!at[1] && *i + 1 >= argc)
+				return fail("-%c takes a value", *at);
+			return take(row, at[1] ? at + 1 : argv[++*i], o);
+		}
+		r = take(row, NULL, o);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int take_word(int argc, char **argv, int *i, bool *only_words, struct options *o)
+{
+	const char *word = argv[*i];
+
+	if (*only_words || word[0] != '-' || !word[1])
+		return add_word(o, word);
+	if (streq(word, "--")) {
+		*only_words = true;
+		return 0;
+	}
+	return word[1] == '-' ? take_long(argc, argv, i, o) : take_letters(argc, argv, i, o);
+}
+
+static int complete(struct options *o)
+{
+	if (o->hosts.n == 0 && o->ports.n > 0)
+		return fail("no host is given, only ports");
+	if (o->hosts.n == 0)
+		return fail("no host is given");
+	if (o->full && options_rounds(o) > 1)
+		return fail("--full asks once a minute at most: not with -c or -i");
+	if (o->ports.n == 0 && (add_range(o, "500") < 0 || add_range(o, "4500") < 0))
+		return -EINVAL;
+	if (o->interval_ms < 0 && o->count > 1)
+		o->interval_ms = INTERVAL_DEFAULT_MS;
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *o)
+{
+	bool only_words = false;
+
+	o->interval_ms = -1;
+	for (int i = 1; i < argc; i++) {
+		int r = take_word(argc, argv, &i, &only_words, o);
+
+		if (r != 0)
+			return r;
+	}
+	return complete(o);
+}
+
+void options_fini(struct options *o)
+{
+	array_free(&o->hosts);
+	array_free(&o->ports);
+}
