@@ -351,78 +351,17 @@ static void on_changes(const struct http_answer *a, void *user)
 /* --- in the worker -----------------------------------------------------------------------------
  */
 
-static int check_list(const json_t *of, const struct json_place *at, const char *key, bool ids,
-		      struct sn_error *e)
-{
-	struct json_place here = json_key(at, key);
-	const json_t *list = NULL;
-
-	if (json_read_array(of, at, key, JSON_OPTIONAL, &list, e) < 0)
-		return e->code;
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		struct json_place item = json_index(&here, i);
-
-		if (ids && !json_is_string(json_array_get(list, i)))
-			return json_fail(&item, e, "not a string");
-	}
-	return 0;
-}
-
-/* All of it is looked at before any of it is put in. */
-static int check_changes(const json_t *v, const char **ret_version, bool *ret_all,
-			 struct sn_error *e)
-{
-	static const char *const lists[] = { "hosts", "containers" };
-
-	if (json_require_object(v, NULL, e) < 0 ||
-	    json_read_string(v, NULL, "version", JSON_REQUIRED, ret_version, e) < 0 ||
-	    json_read_bool(v, NULL, "all", JSON_OPTIONAL, ret_all, e) < 0)
-		return e->code;
-	for (size_t i = 0; i < SN_ARRAY_SIZE(lists) && !*ret_all; i++) {
-		struct json_place at = json_key(NULL, lists[i]);
-		const json_t *list = NULL;
-
-		if (json_read_object(v, NULL, lists[i], JSON_REQUIRED, &list, e) < 0 ||
-		    check_list(list, &at, "added", false, e) < 0 ||
-		    check_list(list, &at, "changed", false, e) < 0 ||
-		    check_list(list, &at, "removed", true, e) < 0)
-			return e->code;
-	}
-	return 0;
-}
-
-static void put_all(struct rancher_facts *f, enum rancher_list which, const json_t *list)
-{
-	json_t *v;
-	size_t i;
-
-	json_array_foreach(json_object_get(list, "removed"), i, v)
-		rancher_facts_remove(f, which, json_string_value(v));
-	json_array_foreach(json_object_get(list, "added"), i, v)
-		rancher_facts_put(f, which, v);
-	json_array_foreach(json_object_get(list, "changed"), i, v)
-		rancher_facts_put(f, which, v);
-}
-
 static int put_changes(struct build *b, const char *held)
 {
-	_cleanup_json_ json_t *v = NULL;
-	const char *version = NULL, *self;
+	struct rancher_change c;
+	int r = rancher_facts_change(b->facts, b->changes, b->changes_len, held, &c, &b->error);
 
-	b->unknown = true;
-	if (json_parse(b->changes, b->changes_len, &v, &b->error) < 0 ||
-	    check_changes(v, &version, &b->all, &b->error) < 0)
-		return b->error.code;
-	self = json_string_value(json_object_get(v, "self"));
-	if (self && rancher_facts_self_id(b->facts, self, &b->error) < 0)
-		return b->error.code;
-	b->unknown = false;
-	b->version = xstrdup(version);
-	b->same = !b->all && streq(version, held);
-	if (b->all || b->same)
-		return 0;
-	put_all(b->facts, RANCHER_HOSTS, json_object_get(v, "hosts"));
-	put_all(b->facts, RANCHER_CONTAINERS, json_object_get(v, "containers"));
+	b->unknown = r < 0;
+	if (r < 0)
+		return r;
+	b->version = c.version;
+	b->all = c.kind == RANCHER_CHANGE_ALL;
+	b->same = c.kind == RANCHER_CHANGE_NONE;
 	return 0;
 }
 

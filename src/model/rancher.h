@@ -77,6 +77,25 @@ void rancher_facts_remove(struct rancher_facts *f, enum rancher_list list, const
 /* Who we are, as the changes say it; config's host.id goes before. -EINVAL with e. */
 int rancher_facts_self_id(struct rancher_facts *f, const char *id, struct sn_error *e);
 
+/* What an answer of /changes (tools/metadata/history.h) says. */
+enum rancher_change_kind {
+	RANCHER_CHANGE_NONE, /* the version that is held */
+	RANCHER_CHANGE_SOME, /* another one: they are put in */
+	RANCHER_CHANGE_ALL,  /* read all: nothing is put in */
+};
+
+struct rancher_change {
+	enum rancher_change_kind kind;
+	char *version; /* that it leads to; the caller frees it */
+};
+
+/*
+ * Takes one answer in. held: the version that the facts are of. -EINVAL with e when
+ * it is none: nothing is put in then.
+ */
+int rancher_facts_change(struct rancher_facts *f, const char *text, size_t len, const char *held,
+			 struct rancher_change *ret, struct sn_error *e);
+
 /* Entries parsed since it was made: work that was not saved. */
 uint64_t rancher_facts_parsed(const struct rancher_facts *f);
 
