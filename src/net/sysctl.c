@@ -56,13 +56,11 @@ int sysctl_read(const char *path, char *ret, size_t size)
 		r = file_read(full, 4096, &text, &len);
 	if (r < 0)
 		return r;
-	/* file_read() leaves NULL of an empty file */
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
 		len--;
 	if (len >= size)
 		return -EMSGSIZE;
-	if (len > 0)
-		memcpy(ret, text, len);
+	memcpy(ret, text, len);
 	ret[len] = '\0';
 	return 0;
 }
@@ -176,7 +174,7 @@ static int load_file(struct sysctls *s, struct sn_error *e)
 		return 0;
 	if (r < 0)
 		return sn_error_set(e, r, "%s", sn_strerror(r));
-	r = json_parse(text ? text : "", len, &doc, e);
+	r = json_parse(text, len, &doc, e);
 	return r < 0 ? r : read_records(s, doc, e);
 }
 

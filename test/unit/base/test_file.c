@@ -42,6 +42,20 @@ static void replaces_whole_files(void **state)
 	assert_int_equal(file_read(path, 5, &text, &len), -ENOENT);
 }
 
+static void an_empty_file_is_a_text(void **state)
+{
+	_cleanup_free_ char *path = xasprintf("%s/f", (char *)*state);
+	_cleanup_free_ char *text = NULL;
+	size_t len = 1;
+
+	assert_int_equal(file_write_atomic(path, "", 0, 0600), 0);
+	assert_int_equal(file_read(path, 0, &text, &len), 0);
+	assert_int_equal(len, 0);
+	assert_non_null(text);
+	assert_string_equal(text, "");
+	unlink(path);
+}
+
 static void keeps_the_old_one_on_error(void **state)
 {
 	_cleanup_free_ char *path = xasprintf("%s/no-such-folder/f", (char *)*state);
@@ -64,6 +78,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replaces_whole_files),
+		cmocka_unit_test(an_empty_file_is_a_text),
 		cmocka_unit_test(keeps_the_old_one_on_error),
 		cmocka_unit_test(makes_folders),
 	};
