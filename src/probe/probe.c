@@ -11,18 +11,18 @@
  */
 #include "probe/probe.h"
 
+#include "probe/echo.h"
 #include "probe/heartbeat.h"
 
 #include <errno.h>
 #include <linux/icmp.h>
 #include <net/if.h>
-#include <netinet/ip.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <time.h>
 
 #define SLOTS 10
 #define READS_PER_TURN 64
-#define ECHO_MAGIC 0x536e4563u /* "SnEc" */
 
 struct leg {
 	struct probe *probe;
@@ -55,13 +55,6 @@ struct probe {
 	struct probe_stats stats;
 	int64_t trouble_since; /* 0: none */
 	char trouble[128];
-};
-
-/* The payload of an echo. It comes back as it went, so its byte order is ours alone. */
-struct echo_payload {
-	uint32_t magic;
-	uint32_t token;
-	int64_t sent_us;
 };
 
 static int64_t now_us(void)
@@ -120,24 +113,16 @@ static void take_heartbeat(struct leg *leg, const uint8_t *data, size_t len,
 			      p->handlers.user);
 }
 
-/* An ICMP message behind its IPv4 header, as raw sockets give it (raw(7)). */
 static void take_echo(struct leg *leg, const uint8_t *data, size_t len, const struct sn_addr *from)
 {
 	struct probe *p = leg->probe;
 	struct probe_peer *peer = find_sender(leg, from);
-	size_t ip_len = len >= sizeof(struct iphdr) ? 4u * (data[0] & 0x0f) : len;
-	struct echo_payload payload;
-	struct icmphdr icmp;
+	struct echo echo;
 
-	if (!peer || len < ip_len + sizeof(icmp) + sizeof(payload))
-		return;
-	memcpy(&icmp, data + ip_len, sizeof(icmp));
-	memcpy(&payload, data + ip_len + sizeof(icmp), sizeof(payload));
-	if (icmp.type != ICMP_ECHOREPLY || icmp.un.echo.id != p->echo_id ||
-	    payload.magic != ECHO_MAGIC)
+	if (!peer || echo_decode(data, len, p->echo_id, &echo) < 0)
 		return;
 	p->stats.echoes_answered++;
-	p->handlers.echo_reply(peer->peer.id, payload.token, now_us() - payload.sent_us,
+	p->handlers.echo_reply(peer->peer.id, echo.token, now_us() - echo.sent_us,
 			       p->handlers.user);
 }
 
@@ -321,41 +306,19 @@ static void on_slot(void *user)
 	p->slot = (p->slot + 1) % SLOTS;
 }
 
-/* RFC 1071. */
-static uint16_t internet_checksum(const void *data, size_t len)
-{
-	const uint8_t *bytes = data;
-	uint32_t sum = 0;
-	uint16_t word;
-
-	for (size_t i = 0; i + 1 < len; i += sizeof(word)) {
-		memcpy(&word, bytes + i, sizeof(word));
-		sum += word;
-	}
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 void probe_send_echo(struct probe *p, const char *id, uint32_t token)
 {
-	struct {
-		struct icmphdr icmp;
-		struct echo_payload payload;
-	} __attribute__((aligned(8))) echo = {
-		.icmp = { .type = ICMP_ECHO,
-			  .un.echo = { .id = p->echo_id, .sequence = (uint16_t)token } },
-		.payload = { .magic = ECHO_MAGIC, .token = token, .sent_us = now_us() },
-	};
+	const struct echo echo = { .id = p->echo_id, .token = token, .sent_us = now_us() };
 	struct probe_peer *peer = find_peer(p, id);
+	uint8_t data[ECHO_SIZE];
 
 	if (!peer || !sn_addr_is_set(&peer->peer.overlay_ip))
 		return;
 	leg_open(peer->leg);
 	if (peer->leg->icmp < 0)
 		return;
-	echo.icmp.checksum = internet_checksum(&echo, sizeof(echo));
-	send_to(p, peer->leg->icmp, peer, 0, &echo, sizeof(echo), &p->stats.echoes_sent);
+	echo_encode(&echo, data);
+	send_to(p, peer->leg->icmp, peer, 0, data, sizeof(data), &p->stats.echoes_sent);
 }
 
 /* --- the rest ------------------------------------------------------------- */
