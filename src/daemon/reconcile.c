@@ -457,7 +457,7 @@ static void on_ike_observed(bool ok, struct object_set *set, void *user)
 	object_set_fini(&r->observed_ike);
 	r->observed_ike = *set;
 	*set = (struct object_set){ 0 };
-	object_set_sort(&r->observed_ike);
+	object_set_sort_found(&r->observed_ike);
 	r->known_ike = ok ? OBJECT_ALL_IKE : 0;
 	r->looking = false;
 	r->fresh = true;

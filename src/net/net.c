@@ -194,29 +194,6 @@ const char *net_last_failure(const struct net *net)
 	return net->failure;
 }
 
-static int cmp_objects(const void *a, const void *b)
-{
-	return object_cmp(a, b);
-}
-
-/*
- * A dump may meet something twice, and the kernel holds two addresses apart
- * (by their peer) that are one to us. One is shown; when it is gone the other is.
- */
-static void drop_doubles(struct object_set *set)
-{
-	size_t kept = 0;
-
-	array_sort(&set->o, cmp_objects);
-	for (size_t i = 0; i < set->o.n; i++) {
-		if (kept > 0 && object_cmp(&set->o.v[kept - 1], &set->o.v[i]) == 0)
-			object_fini(&set->o.v[i]);
-		else
-			set->o.v[kept++] = set->o.v[i];
-	}
-	set->o.n = kept;
-}
-
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
 		 unsigned *ret_known)
 {
@@ -234,7 +211,7 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 			*ret_known |= OBJECT_BIT(kind);
 	}
 	link_table_fini(&scene.links);
-	drop_doubles(ret);
+	object_set_sort_found(ret);
 }
 
 int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)

@@ -117,6 +117,20 @@ void object_set_sort(struct object_set *set)
 		sn_require(object_cmp(&set->o.v[i - 1], &set->o.v[i]) < 0);
 }
 
+void object_set_sort_found(struct object_set *set)
+{
+	size_t n = 0;
+
+	array_sort(&set->o, cmp_for_qsort);
+	for (size_t i = 0; i < set->o.n; i++) {
+		if (n > 0 && object_cmp(&set->o.v[n - 1], &set->o.v[i]) == 0)
+			object_fini(&set->o.v[i]);
+		else
+			set->o.v[n++] = set->o.v[i];
+	}
+	set->o.n = n;
+}
+
 const struct object *object_set_find(const struct object_set *set, const struct object *like)
 {
 	return set->o.n ? bsearch(like, set->o.v, set->o.n, sizeof(*like), cmp_for_qsort) : NULL;

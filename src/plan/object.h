@@ -146,6 +146,12 @@ struct object_set {
 struct object *object_set_add(struct object_set *set, enum object_kind kind);
 /* Sorts by kind and key; two of one key are a bug of the caller (aborts). */
 void object_set_sort(struct object_set *set);
+/*
+ * The same for what was found. A dump may meet something twice, a record that somebody
+ * edited too, and the kernel holds apart (two addresses by their peer) what is one to us.
+ * One is shown; when it is gone the other is.
+ */
+void object_set_sort_found(struct object_set *set);
 /* The object with the same kind and key, or NULL. The set is sorted. */
 const struct object *object_set_find(const struct object_set *set, const struct object *like);
 void object_set_fini(struct object_set *set);

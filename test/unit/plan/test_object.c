@@ -264,6 +264,24 @@ static void sets_are_found_by_key(void **state)
 	assert_null(object_set_find(&set, &like));
 }
 
+static void of_two_found_with_one_key_one_stays(void **state)
+{
+	_cleanup_object_set_ struct object_set set = { 0 };
+
+	(void)state;
+	object_set_sort_found(&set);
+	for (int i = 0; i < 6; i++) {
+		struct object_nft *o = &object_set_add(&set, OBJECT_NFT)->nft;
+
+		snprintf(o->name, sizeof(o->name), "n%d", i / 3);
+		o->text = xstrdup("x");
+	}
+	object_set_sort_found(&set);
+	assert_int_equal(set.o.n, 2);
+	assert_string_equal(set.o.v[0].nft.name, "n0");
+	assert_string_equal(set.o.v[1].nft.name, "n1");
+}
+
 /* Published values of FNV-1a, 64 bits. */
 static void hashes_as_fnv_says(void **state)
 {
@@ -285,6 +303,7 @@ int main(void)
 		cmocka_unit_test(what_charon_does_not_tell_is_no_difference),
 		cmocka_unit_test(copies_own_what_they_point_to),
 		cmocka_unit_test(sets_are_found_by_key),
+		cmocka_unit_test(of_two_found_with_one_key_one_stays),
 		cmocka_unit_test(hashes_as_fnv_says),
 	};
 
