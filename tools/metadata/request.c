@@ -86,9 +86,10 @@ static bool parse_target(const char *s, const char *end, struct request *r)
 static bool parse_first_line(const struct line *l, struct request *r)
 {
 	const char *end = l->s + l->len;
-	const char *target = memchr(l->s, ' ', l->len), *version = memrchr(l->s, ' ', l->len);
+	const char *target = memchr(l->s, ' ', l->len);
+	const char *version = target ? memchr(target + 1, ' ', (size_t)(end - target - 1)) : NULL;
 
-	if (!target || version == target)
+	if (!version)
 		return false;
 	if (word_is(l->s, (size_t)(target - l->s), "GET"))
 		r->method = REQUEST_GET;
