@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs every file of a corpus folder through a fuzz target, and every
+ * Runs every file of corpus folders through a fuzz target, and every
  * beginning of it (up to a limit): what was found once stays found, without
- * libFuzzer.
+ * libFuzzer. Of a file NAME.hex the bytes that its hex digits say are the input.
+ *
+ * --slowest runs each file once and tells which took the most CPU time.
  */
 #include "base/file.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
-#define MAX_FILE (1 << 20)
+#define MAX_FILE ((size_t)64 << 20)
 /* Beginnings of a file that are tried, evenly spread. */
 #define MAX_CUTS 200
 
@@ -25,15 +29,68 @@ static void run(const char *data, size_t size)
 	LLVMFuzzerTestOneInput(copy, size);
 }
 
-static int run_file(const char *folder, const char *name)
+/* In place; the new length. */
+static size_t decode_hex(char *text, size_t len)
+{
+	char digits[3] = "";
+	size_t n = 0, at = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (!isxdigit((unsigned char)text[i]))
+			continue;
+		digits[at++] = text[i];
+		if (at == 2)
+			text[n++] = (char)strtoul(digits, NULL, 16);
+		at %= 2;
+	}
+	return n;
+}
+
+static double cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+struct replay {
+	bool slowest; /* only measure */
+	double most_ms;
+	char *most;
+	unsigned files;
+};
+
+static void measure(struct replay *r, const char *path, const char *data, size_t len)
+{
+	double begin = cpu_ms(), took;
+
+	run(data, len);
+	took = cpu_ms() - begin;
+	if (r->most && took <= r->most_ms)
+		return;
+	r->most_ms = took;
+	free(r->most);
+	r->most = xstrdup(path);
+}
+
+static int run_file(struct replay *r, const char *folder, const char *name)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", folder, name), *data = NULL;
+	const char *end = strrchr(name, '.');
 	size_t len;
-	int r = file_read(path, MAX_FILE, &data, &len);
+	int error = file_read(path, MAX_FILE, &data, &len);
 
-	if (r < 0) {
-		fprintf(stderr, "%s: %s\n", path, sn_strerror(r));
-		return r;
+	if (error < 0) {
+		fprintf(stderr, "%s: %s\n", path, sn_strerror(error));
+		return error;
+	}
+	if (end && streq(end, ".hex"))
+		len = decode_hex(data, len);
+	r->files++;
+	if (r->slowest) {
+		measure(r, path, data, len);
+		return 0;
 	}
 	/* a target that fails aborts: say where it was */
 	printf("%s\n", path);
@@ -44,24 +101,38 @@ static int run_file(const char *folder, const char *name)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int run_folder(struct replay *r, const char *folder)
 {
-	DIR *d = argc == 2 ? opendir(argv[1]) : NULL;
+	DIR *d = opendir(folder);
 	const struct dirent *entry;
-	unsigned n = 0;
 	int failed = 0;
 
 	if (!d) {
-		fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
-		return 2;
+		fprintf(stderr, "%s: %s\n", folder, sn_strerror(-errno));
+		return 1;
 	}
 	while ((entry = readdir(d))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		failed |= run_file(argv[1], entry->d_name) < 0;
-		n++;
+		if (entry->d_name[0] != '.')
+			failed |= run_file(r, folder, entry->d_name) < 0;
 	}
 	closedir(d);
-	printf("%u files\n", n);
-	return failed || n == 0;
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	struct replay r = { .slowest = argc > 1 && streq(argv[1], "--slowest") };
+	int failed = 0;
+
+	if (argc < 2 + r.slowest) {
+		fprintf(stderr, "usage: %s [--slowest] FOLDER...\n", argv[0]);
+		return 2;
+	}
+	for (int i = 1 + r.slowest; i < argc; i++)
+		failed |= run_folder(&r, argv[i]);
+	printf("%u files\n", r.files);
+	if (r.most)
+		printf("slowest: %.3f ms %s\n", r.most_ms, r.most);
+	free(r.most);
+	return failed || r.files == 0;
 }
