@@ -154,13 +154,14 @@ struct host *snapshot_add_host(struct snapshot *s, const char *id)
 	return h;
 }
 
+static int cmp_id(const void *id, const void *host)
+{
+	return strcmp(id, ((const struct host *)host)->id);
+}
+
 const struct host *snapshot_find(const struct snapshot *s, const char *id)
 {
-	array_foreach(&s->hosts, h) {
-		if (streq(h->id, id))
-			return h;
-	}
-	return NULL;
+	return s->hosts.n ? bsearch(id, s->hosts.v, s->hosts.n, sizeof(*s->hosts.v), cmp_id) : NULL;
 }
 
 const struct host *snapshot_self(const struct snapshot *s)

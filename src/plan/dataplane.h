@@ -49,6 +49,12 @@ struct dataplane {
 	 * load nothing twice. For start, `sennit down` and removal.
 	 */
 	void (*want_guard)(const struct intent *intent, struct wanted *ret);
+	/*
+	 * What want() makes of a prefix of a peer that leaves by this device, where that
+	 * is one route and all that depends on the peer's prefixes; else NULL.
+	 */
+	void (*want_route)(const struct intent *intent, const struct sn_prefix *prefix,
+			   const char *device, struct object_set *set);
 };
 
 extern const struct dataplane dataplane_xfrm;

@@ -165,4 +165,5 @@ const struct dataplane dataplane_xfrm = {
 			  "}\n",
 	.want = want,
 	.want_guard = want_guard,
+	.want_route = tunnel_add_route,
 };
