@@ -120,37 +120,99 @@ static void set_place(struct daemon *d)
  * be done stays. When there was none since the start, the guard is made and
  * whatever an earlier life left is let be.
  */
-static const struct wanted *refuse(struct daemon *d, const struct intent *intent, const char *why)
+static const struct wanted *refuse(struct daemon *d, const struct intent *intent, const char *why,
+				   struct reconcile_news *ret_news)
 {
 	set_refusal(d, why);
+	d->wanted_of = 0;
 	if (d->wanted.objects.o.n == 0 || d->wanted.guard_only) {
 		wanted_fini(&d->wanted);
 		d->dataplane->want_guard(intent, &d->wanted);
 		d->wanted.guard_only = true;
+		ret_news->all = true;
 	}
 	return &d->wanted;
 }
 
+#define HASH_FIELD(hash, field) sn_hash((hash), &(field), sizeof(field))
+
+/* Of all that decides what is wanted, but for the snapshot. Never 0. */
+static uint64_t hash_intent(const struct daemon *d, const struct intent *intent)
+{
+	bool tunnels = !d->down && self_may_have_tunnels(d);
+	uint64_t hash = SN_HASH_INIT;
+
+	hash = HASH_FIELD(hash, d->configs);
+	hash = HASH_FIELD(hash, tunnels);
+	hash = sn_hash(hash, intent->uplink, strlen(intent->uplink) + 1);
+	hash = HASH_FIELD(hash, intent->uplink_forwarding);
+	for (size_t i = 0; i < intent->n_secrets; i++)
+		hash = sn_hash(hash, intent->secrets[i].id, strlen(intent->secrets[i].id) + 1);
+	for (size_t i = 0; i < intent->n_attachments; i++) {
+		const struct attachment *a = &intent->attachments[i];
+
+		hash = sn_hash(hash, a->id, strlen(a->id) + 1);
+		hash = HASH_FIELD(hash, a->addr);
+		hash = HASH_FIELD(hash, a->mac);
+		hash = HASH_FIELD(hash, a->ready);
+	}
+	return hash ? hash : 1;
+}
+
+/* The same intent as last time, or one that can be followed; else false. */
+static bool follow(struct daemon *d, const struct intent *intent, uint64_t hash,
+		   struct reconcile_news *ret_news)
+{
+	if (d->wanted_of != hash)
+		return false;
+	/* what was taken out would be missed */
+	return !d->wanted_at ||
+	       (!d->down && self_may_have_tunnels(d) &&
+		wanted_follow(d->dataplane, intent, d->wanted_at, &d->wanted, &ret_news->change));
+}
+
+static void forget_wanted_at(struct daemon *d)
+{
+	snapshot_free(sn_steal(d->wanted_at));
+}
+
+static int want_all(struct daemon *d, const struct intent *intent, struct sn_error *e)
+{
+	struct wanted fresh = { 0 };
+	int r = d->dataplane->want(intent, &fresh, e);
+
+	if (r < 0)
+		return r;
+	if (d->down || !self_may_have_tunnels(d))
+		take_tunnels_out(&fresh, d->config->bridge);
+	wanted_fini(&d->wanted);
+	d->wanted = fresh;
+	d->wanted_is_new = true;
+	set_place(d);
+	return 0;
+}
+
 /* The reconcile loop asks at the begin of each pass. */
-static const struct wanted *hook_wanted(void *user)
+static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_news)
 {
 	struct daemon *d = user;
-	struct wanted fresh = { 0 };
 	struct sn_error e = { 0 };
 	struct intent intent;
+	uint64_t hash;
 
 	if (!d->snapshot)
 		return NULL;
 	look_at_uplink(d);
 	daemon_get_intent(d, &intent);
-	if (d->dataplane->want(&intent, &fresh, &e) < 0)
-		return refuse(d, &intent, e.text);
+	hash = hash_intent(d, &intent);
+	if (!follow(d, &intent, hash, ret_news)) {
+		if (want_all(d, &intent, &e) < 0)
+			return refuse(d, &intent, e.text, ret_news);
+		ret_news->all = true;
+	}
 	set_refusal(d, NULL);
-	if (d->down || !self_may_have_tunnels(d))
-		take_tunnels_out(&fresh, d->config->bridge);
-	wanted_fini(&d->wanted);
-	d->wanted = fresh;
-	set_place(d);
+	d->wanted_of = hash;
+	forget_wanted_at(d);
 	return &d->wanted;
 }
 
@@ -184,8 +246,9 @@ static void hook_settled(void *user)
 
 	/* the guard of the stored snapshot stands: others (Docker) may start now */
 	notify_ready(d->notify);
-	if (d->wanted.guard_only)
-		return; /* who the peers are is not known */
+	if (d->wanted.guard_only || !d->wanted_is_new)
+		return; /* who the peers are is not known, or no news */
+	d->wanted_is_new = d->ike == NULL;
 	set_tunnels(d);
 	peers_update(d);
 }
@@ -265,7 +328,10 @@ static void use_snapshot(struct daemon *d, struct snapshot *s)
 {
 	bool same = d->snapshot && snapshot_equal(d->snapshot, s);
 
-	snapshot_free(d->snapshot);
+	if (d->wanted_at)
+		snapshot_free(d->snapshot);
+	else
+		d->wanted_at = d->snapshot;
 	d->snapshot = s;
 	if (same)
 		log_info("the metadata service confirms the stored state of the mesh");
@@ -273,7 +339,7 @@ static void use_snapshot(struct daemon *d, struct snapshot *s)
 		log_snapshot(s);
 	if (!d->ike)
 		start_ike(d);
-	reconcile_request(d->reconcile, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
+	reconcile_wanted_changed(d->reconcile);
 }
 
 /* The store waits for the disk, so it works in the worker, on a copy. */
@@ -646,6 +712,7 @@ void daemon_free(struct daemon *d)
 	net_free(d->net);
 	wanted_fini(&d->wanted);
 	snapshot_free(d->snapshot);
+	snapshot_free(d->wanted_at);
 	secrets_free(d->secrets);
 	array_free(&d->secret_ids);
 	self_fini(d);

@@ -74,8 +74,12 @@ struct daemon {
 
 	const struct dataplane *dataplane;
 	struct wanted wanted; /* of the last pass */
-	char *refusal;        /* why the data plane refuses the intent; NULL: it does not */
-	bool down;            /* `sennit down`: no tunnels, until `sennit up` */
+	uint64_t wanted_of;   /* hash of what it was made of besides the snapshot; 0: of less */
+	struct snapshot *wanted_at; /* the snapshot it was made of; NULL: the one that holds */
+	bool wanted_is_new;         /* the peers were not told to others yet */
+	unsigned configs;           /* taken over, one after the other */
+	char *refusal;              /* why the data plane refuses the intent; NULL: it does not */
+	bool down;                  /* `sennit down`: no tunnels, until `sennit up` */
 
 	struct net *net;
 	struct ike *ike; /* NULL before the first snapshot */

@@ -6,6 +6,10 @@
  * objects (`looking`) beside the passes, for a charon that hangs must not
  * keep the guard from being repaired: what it answers begins a pass of its own.
  *
+ * A change of some routes of peers is a plan of its own: from what was wanted, which
+ * is what the kernel has as far as known, to what is. It is not looked at again
+ * behind it: the kernel has answered each step, and the full pass comes anyway.
+ *
  * Who repairs must not fight for ever: a pass that changed something is
  * followed by one that checks; when that still finds the same work, or an
  * object cannot be applied, the next try waits, twice as long each time.
@@ -36,6 +40,7 @@ struct reconcile {
 
 	enum phase phase;
 	unsigned asked;    /* kinds of the next pass */
+	bool asked_wanted; /* and to ask what is wanted */
 	unsigned kinds;    /* of this one */
 	unsigned known;    /* those of them that could be observed */
 	unsigned pending;  /* those with an object that is not ready or failed */
@@ -44,6 +49,7 @@ struct reconcile {
 	int64_t retry_ms;
 
 	const struct wanted *wanted;
+	struct wanted_change change;    /* of this pass: routes that are not looked at */
 	struct object_set observed;     /* this pass */
 	struct object_set observed_ike; /* as of the last look, for the preview */
 	unsigned known_ike;
@@ -153,6 +159,13 @@ static void note_failing(struct reconcile *r)
 
 /* --- log ------------------------------------------------------------------ */
 
+/* What differs because something else is wanted, not because somebody interfered. */
+static bool is_expected(const struct reconcile *r, enum object_kind kind)
+{
+	/* a kind that was not looked at is there for the change alone */
+	return (r->expected & OBJECT_BIT(kind)) || !(r->known & OBJECT_BIT(kind));
+}
+
 static void log_step(const struct reconcile *r, const struct plan_step *step)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -162,7 +175,7 @@ static void log_step(const struct reconcile *r, const struct plan_step *step)
 					   { "kind", object_kind_to_string(kind) },
 					   { NULL, NULL } };
 
-	if (r->expected & OBJECT_BIT(kind)) {
+	if (is_expected(r, kind)) {
 		plan_step_print(step, &b);
 		log_write_fields(LOG_LEVEL_INFO, about, "done: %s", strbuf_str(&b));
 		return;
@@ -187,7 +200,7 @@ static void log_step(const struct reconcile *r, const struct plan_step *step)
 static void count_step(struct reconcile *r, const struct plan_step *step)
 {
 	enum object_kind kind = object_of(step)->kind;
-	bool repair = !(r->expected & OBJECT_BIT(kind));
+	bool repair = !is_expected(r, kind);
 
 	r->status.changes++;
 	r->status.repairs += repair;
@@ -231,16 +244,24 @@ static int64_t next_retry(struct reconcile *r)
 	return r->retry_ms;
 }
 
+/* Routes of the change are in this pass' plan. */
+static bool has_change(const struct reconcile *r)
+{
+	return r->change.gone.o.n || r->change.come.o.n;
+}
+
 /* What is not finished goes into the next pass, whoever else asked for it. */
 static void plan_next_pass(struct reconcile *r)
 {
-	bool asked = r->asked != 0;
+	bool asked = r->asked || r->asked_wanted;
 
 	if (r->failed || r->changed || r->not_ready)
 		r->asked |= r->kinds;
-	if (r->failed || (r->changed && ++r->rounds > MAX_ROUNDS))
+	if (has_change(r) && (r->failed || r->not_ready))
+		r->asked |= OBJECT_BIT(OBJECT_ROUTE);
+	if (r->failed || (r->kinds && r->changed && ++r->rounds > MAX_ROUNDS))
 		pass_within(r, next_retry(r));
-	else if (r->changed)
+	else if (r->kinds && r->changed)
 		pass_within(r, RECONCILE_DELAY_MS);
 	else if (r->not_ready)
 		pass_within(r, RECONCILE_NOT_READY_MS);
@@ -250,7 +271,7 @@ static void plan_next_pass(struct reconcile *r)
 
 static void end_pass(struct reconcile *r)
 {
-	bool settled = r->failed == 0 && r->changed == 0;
+	bool settled = r->failed == 0 && (r->changed == 0 || !r->kinds);
 
 	drop_settled_troubles(r);
 	note_failing(r);
@@ -267,6 +288,7 @@ static void end_pass(struct reconcile *r)
 		r->retry_ms = 0;
 	}
 	plan_next_pass(r);
+	wanted_change_fini(&r->change);
 	r->hooks.settled(r->hooks.user);
 }
 
@@ -393,6 +415,16 @@ static void drop_deletions(struct plan *plan)
 			array_remove(&plan->steps, i);
 }
 
+/* Behind everything else: a change of routes alone needs nothing else to come or go. */
+static void plan_change(struct reconcile *r)
+{
+	_cleanup_plan_ struct plan routes = { 0 };
+
+	plan_build(&r->change.come, &r->change.gone, OBJECT_BIT(OBJECT_ROUTE), &routes);
+	array_foreach(&routes.steps, step)
+		*array_add(&r->plan.steps) = *step;
+}
+
 /* Adds the kernel's objects to what charon has, plans, begins to apply. */
 static void plan_pass(struct reconcile *r, unsigned known_ike)
 {
@@ -414,9 +446,11 @@ static void plan_pass(struct reconcile *r, unsigned known_ike)
 	}
 	r->known = known;
 	r->pending = 0;
-	plan_build(&r->wanted->objects, &r->observed, known, &r->plan);
+	if (known)
+		plan_build(&r->wanted->objects, &r->observed, known, &r->plan);
 	if (r->wanted->guard_only)
 		drop_deletions(&r->plan);
+	plan_change(r);
 	r->phase = APPLYING;
 	r->next = r->changed = r->failed = r->not_ready = 0;
 	/* tried again like what cannot be applied */
@@ -427,24 +461,56 @@ static void plan_pass(struct reconcile *r, unsigned known_ike)
 
 static void on_ike_observed(bool ok, struct object_set *set, void *user);
 
-static void start_pass(struct reconcile *r)
+/* charon's kinds are out of this pass until it has answered. */
+static void look_at_charon(struct reconcile *r)
 {
 	struct ike *ike = r->hooks.ike(r->hooks.user);
+
+	if (!(r->kinds & OBJECT_ALL_IKE) || r->fresh || !ike || !ike_is_online(ike))
+		return;
+	r->kinds &= ~OBJECT_ALL_IKE;
+	if (!r->looking)
+		ike_observe(ike, on_ike_observed, r);
+	r->looking = true;
+}
+
+/* Asks what is wanted, and for what follows from how it differs. False: nothing is known. */
+static bool take_wanted(struct reconcile *r)
+{
+	struct reconcile_news news = { 0 };
+
+	r->asked_wanted = false;
+	r->wanted = r->hooks.wanted(r->hooks.user, &news);
+	if (news.all) {
+		r->asked |= OBJECT_ALL_NET | OBJECT_ALL_IKE;
+		r->expected |= OBJECT_ALL_NET | OBJECT_ALL_IKE;
+	}
+	r->change = news.change;
+	if (has_change(r) && (r->asked & OBJECT_BIT(OBJECT_ROUTE))) {
+		/* they will be seen */
+		r->expected |= OBJECT_BIT(OBJECT_ROUTE);
+		wanted_change_fini(&r->change);
+	}
+	return r->wanted != NULL;
+}
+
+/* Of what is asked for, these kinds only. */
+static void start_pass(struct reconcile *r, unsigned only)
+{
 	bool of_ike;
 
-	r->kinds = r->asked;
-	r->asked = 0;
-	if ((r->kinds & OBJECT_ALL_IKE) && !r->fresh && ike && ike_is_online(ike)) {
-		r->kinds &= ~OBJECT_ALL_IKE;
-		if (!r->looking)
-			ike_observe(ike, on_ike_observed, r);
-		r->looking = true;
+	if (!take_wanted(r)) {
+		r->asked &= ~only;
+		return;
 	}
-	if (!r->kinds)
+	r->kinds = r->asked & only;
+	r->asked &= ~only;
+	look_at_charon(r);
+	if (!r->kinds && !has_change(r)) {
+		if (r->asked)
+			pass_within(r, request_delay(r));
 		return;
-	r->wanted = r->hooks.wanted(r->hooks.user);
-	if (!r->wanted)
-		return;
+	}
 	of_ike = r->fresh && (r->kinds & OBJECT_ALL_IKE);
 	r->fresh &= !of_ike;
 	plan_pass(r, of_ike ? r->known_ike : 0);
@@ -461,16 +527,10 @@ static void on_ike_observed(bool ok, struct object_set *set, void *user)
 	r->known_ike = ok ? OBJECT_ALL_IKE : 0;
 	r->looking = false;
 	r->fresh = true;
-	if (r->phase == IDLE) {
-		/* what waits for its time goes on waiting */
-		unsigned waiting = r->asked & ~OBJECT_ALL_IKE;
-
-		r->asked = OBJECT_ALL_IKE;
-		start_pass(r);
-		r->asked |= waiting;
-	} else {
-		r->asked |= OBJECT_ALL_IKE;
-	}
+	r->asked |= OBJECT_ALL_IKE;
+	/* what waits for its time goes on waiting */
+	if (r->phase == IDLE)
+		start_pass(r, OBJECT_ALL_IKE);
 }
 
 static void on_timer(void *user)
@@ -478,7 +538,7 @@ static void on_timer(void *user)
 	struct reconcile *r = user;
 
 	if (r->phase == IDLE)
-		start_pass(r);
+		start_pass(r, OBJECT_ALL_NET | OBJECT_ALL_IKE);
 }
 
 static void on_ike_timer(void *user)
@@ -522,6 +582,7 @@ void reconcile_free(struct reconcile *r)
 	loop_timer_free(r->full_timer);
 	loop_deferred_free(r->go_on);
 	plan_fini(&r->plan);
+	wanted_change_fini(&r->change);
 	object_set_fini(&r->observed);
 	object_set_fini(&r->observed_ike);
 	array_foreach(&r->status.troubles, t)
@@ -542,18 +603,24 @@ void reconcile_request(struct reconcile *r, unsigned kinds, bool expected)
 		pass_within(r, request_delay(r));
 }
 
+void reconcile_wanted_changed(struct reconcile *r)
+{
+	r->rounds = 0;
+	r->retry_ms = 0;
+	r->asked_wanted = true;
+	if (r->phase == IDLE)
+		pass_within(r, RECONCILE_DELAY_MS);
+}
+
 void reconcile_flush(struct reconcile *r)
 {
-	unsigned later = r->asked;
-
 	reconcile_request(r, OBJECT_ALL_NET, true);
 	if (r->phase != IDLE)
 		return;
-	r->asked = OBJECT_ALL_NET;
-	start_pass(r);
+	start_pass(r, OBJECT_ALL_NET);
 	while (r->phase == APPLYING)
 		on_go_on(r);
-	reconcile_request(r, later | OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
+	reconcile_request(r, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
 }
 
 const struct reconcile_status *reconcile_get_status(const struct reconcile *r)
@@ -561,11 +628,25 @@ const struct reconcile_status *reconcile_get_status(const struct reconcile *r)
 	return &r->status;
 }
 
+/* For who only looks; how it differs becomes the next pass' work. */
+static const struct wanted *peek_wanted(struct reconcile *r)
+{
+	/* a pass that is under way borrows from the one that is there */
+	if (r->phase != IDLE)
+		return r->wanted;
+	take_wanted(r);
+	if (has_change(r))
+		reconcile_request(r, OBJECT_BIT(OBJECT_ROUTE), true);
+	else if (r->asked)
+		pass_within(r, request_delay(r));
+	wanted_change_fini(&r->change);
+	return r->wanted;
+}
+
 void reconcile_preview(struct reconcile *r, struct strbuf *out, size_t *ret_steps)
 {
 	_cleanup_object_set_ struct object_set observed = { 0 };
-	/* a pass that is under way borrows from the one that is there */
-	const struct wanted *wanted = r->phase == IDLE ? r->hooks.wanted(r->hooks.user) : r->wanted;
+	const struct wanted *wanted = peek_wanted(r);
 	_cleanup_plan_ struct plan plan = { 0 };
 	unsigned known = 0;
 

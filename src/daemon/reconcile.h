@@ -15,7 +15,7 @@
 #include "ike/ike.h"
 #include "loop/loop.h"
 #include "net/net.h"
-#include "plan/dataplane.h"
+#include "plan/follow.h"
 
 #define RECONCILE_DELAY_MS 10       /* requests gathered into one pass */
 #define RECONCILE_IKE_MS 2000       /* charon's objects are looked at this often */
@@ -26,12 +26,18 @@
 
 struct reconcile;
 
+/* How what is wanted differs from what was when it was asked for last. */
+struct reconcile_news {
+	bool all;                    /* in any way; else as change says */
+	struct wanted_change change; /* the reconcile loop's from then on */
+};
+
 struct reconcile_hooks {
 	/*
 	 * What is wanted now; borrowed until the pass ends, or NULL when nothing is known
-	 * (then nothing is changed).
+	 * (then nothing is changed). *ret_news is zeroed before.
 	 */
-	const struct wanted *(*wanted)(void *user);
+	const struct wanted *(*wanted)(void *user, struct reconcile_news *ret_news);
 	/* NULL while there is none. */
 	struct ike *(*ike)(void *user);
 	/* A pass ended and everything that could be done is done. */
@@ -48,6 +54,13 @@ SN_DEFINE_CLEANUP(struct reconcile *, reconcile_free);
  * intent changed or charon is new, not because somebody interfered.
  */
 void reconcile_request(struct reconcile *r, unsigned kinds, bool expected);
+
+/*
+ * What is wanted may have changed: it is asked for soon. When all of it may be
+ * another, all is looked at; when only routes of peers are (reconcile_news), those
+ * are applied against what was wanted before, without looking at all the others.
+ */
+void reconcile_wanted_changed(struct reconcile *r);
 
 /*
  * The kernel's part of a pass now, in this turn, for who has to answer with it

@@ -86,6 +86,7 @@ static int take_over(struct daemon *d, const struct config *fresh, bool metadata
 	if (fresh->log_level != d->config->log_level)
 		log_set_level(fresh->log_level);
 	config_take_live(d->config, fresh);
+	d->configs++;
 	log_set_format(d->config->log_format);
 	if (!metadata)
 		return 0;

@@ -224,8 +224,13 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 
 int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e)
 {
+	int r;
+
 	sn_require(!net->watch);
-	return watch_new(net->loop, WATCH_RECEIVE_BUFFER, fn, user, &net->watch, e);
+	r = watch_new(net->loop, WATCH_RECEIVE_BUFFER, fn, user, &net->watch, e);
+	if (r == 0)
+		watch_set_own(net->watch, netlink_port(net->nl));
+	return r;
 }
 
 int net_default_device(struct net *net, char ret[static IFNAMSIZ])

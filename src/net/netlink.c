@@ -48,6 +48,11 @@ void netlink_free(struct netlink *nl)
 	free(nl);
 }
 
+uint32_t netlink_port(const struct netlink *nl)
+{
+	return mnl_socket_get_portid(nl->socket);
+}
+
 void *netlink_begin(union netlink_request *req, uint16_t type, uint16_t flags, size_t header_size)
 {
 	mnl_nlmsg_put_header(req->space);

@@ -26,6 +26,8 @@ struct netlink;
 int netlink_new(int bus, struct netlink **ret, struct sn_error *e);
 void netlink_free(struct netlink *nl);
 SN_DEFINE_CLEANUP(struct netlink *, netlink_free);
+/* By which the kernel knows the socket: nlmsg_pid of what it says of our orders. */
+uint32_t netlink_port(const struct netlink *nl);
 
 /* A request being built: netlink_begin(), then mnl_attr_put_*(&req.h, …). */
 union netlink_request {

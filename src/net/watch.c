@@ -45,12 +45,18 @@ struct watch {
 	struct loop_deferred *deferred;
 	net_changed_fn fn;
 	void *user;
+	uint32_t own_port;
 	/* not told yet */
 	unsigned kinds;
 	ARRAY(struct device) devices;
 };
 
 /* --- telling ------------------------------------------------------------------- */
+
+void watch_set_own(struct watch *w, uint32_t port)
+{
+	w->own_port = port;
+}
 
 void watch_touch(struct watch *w, unsigned kinds)
 {
@@ -120,7 +126,8 @@ static void read_route(struct watch *w, const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm) ||
+	    (w->own_port && nlh->nlmsg_pid == w->own_port))
 		return;
 	if (rtm->rtm_protocol == SENNIT_RTPROT || rtm->rtm_dst_len == 0 ||
 	    (nlh->nlmsg_flags & NLM_F_REPLACE))

@@ -24,5 +24,10 @@ int watch_new(struct loop *loop, int receive_buffer, net_changed_fn fn, void *us
 	      struct watch **ret, struct sn_error *e);
 void watch_free(struct watch *w);
 SN_DEFINE_CLEANUP(struct watch *, watch_free);
+/*
+ * Routes that the socket of this port (nlmsg_pid) asked for are no news: whoever asked was
+ * answered. 50,000 routes of the flat plan are not looked at for one of them.
+ */
+void watch_set_own(struct watch *w, uint32_t port);
 /* As if the kernel had told of these kinds. */
 void watch_touch(struct watch *w, unsigned kinds);

@@ -22,6 +22,7 @@ struct world {
 	struct loop *loop;
 	struct reconcile *r;
 	struct wanted wanted;
+	struct reconcile_news news; /* told once */
 	struct object_set kernel;
 	unsigned unknown;    /* kinds that cannot be read */
 	bool refuses_tables; /* nftables is there, but not what the guard needs */
@@ -147,9 +148,11 @@ static void on_answer(void *user)
 		done(w.result, &e, w.orderer);
 }
 
-static const struct wanted *hook_wanted(void *user)
+static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_news)
 {
 	(void)user;
+	*ret_news = w.news;
+	w.news = (struct reconcile_news){ 0 };
 	return &w.wanted;
 }
 
