@@ -26,39 +26,6 @@ struct metadata {
 
 /* --- snapshots ---------------------------------------------------------------------- */
 
-static void copy_host(struct snapshot *to, const struct host *h)
-{
-	struct host *copy = snapshot_add_host(to, h->id);
-	struct host keep = *copy;
-
-	*copy = *h;
-	memset(&copy->underlay, 0, sizeof(copy->underlay));
-	memset(&copy->prefixes, 0, sizeof(copy->prefixes));
-	free(keep.name);
-	copy->name = xstrdup_null(h->name);
-	array_foreach(&h->underlay, a)
-		*array_add(&copy->underlay) = *a;
-	array_foreach(&h->prefixes, p)
-		*array_add(&copy->prefixes) = *p;
-}
-
-static struct snapshot *copy_snapshot(const struct snapshot *s)
-{
-	struct snapshot *copy = snapshot_new();
-
-	memcpy(copy->mesh_id, s->mesh_id, sizeof(copy->mesh_id));
-	memcpy(copy->self_id, s->self_id, sizeof(copy->self_id));
-	copy->overlay = s->overlay;
-	copy->mesh_name = xstrdup_null(s->mesh_name);
-	copy->revision = xstrdup_null(s->revision);
-	copy->source = xstrdup_null(s->source);
-	array_foreach(&s->hosts, h)
-		copy_host(copy, h);
-	array_foreach(&s->problems, p)
-		snapshot_add_problem(copy, p->place, "%s", p->text);
-	return copy;
-}
-
 static bool has_problem(const struct snapshot *s, const char *text)
 {
 	array_foreach(&s->problems, p) {
@@ -127,7 +94,7 @@ void metadata_got(struct metadata *m, struct snapshot *s)
 		m->status.last_change_ms = m->status.last_ok_ms;
 		m->handed_on = true;
 		snapshot_free(m->last);
-		m->last = copy_snapshot(s);
+		m->last = snapshot_copy(s);
 	}
 	if (recovered)
 		m->handlers.ok(m->handlers.user);
@@ -245,7 +212,7 @@ int metadata_new(struct loop *loop, const struct config *config, const struct sn
 	int r;
 
 	m->handlers = *handlers;
-	m->last = last ? copy_snapshot(last) : NULL;
+	m->last = last ? snapshot_copy(last) : NULL;
 	r = check_token(config, e);
 	if (r == 0)
 		r = choose_source(m, loop, config, e);

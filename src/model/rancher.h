@@ -99,7 +99,13 @@ int rancher_facts_change(struct rancher_facts *f, const char *text, size_t len, 
 /* Entries parsed since it was made: work that was not saved. */
 uint64_t rancher_facts_parsed(const struct rancher_facts *f);
 
-/* See rancher_snapshot(). Changes nothing: fit for a worker while nobody else touches it. */
-int rancher_facts_snapshot(const struct rancher_facts *f, const char *version, const char *source,
+/* Snapshots that were made by settling all claims, and those that followed one before. */
+struct rancher_work {
+	uint64_t settled, followed;
+};
+struct rancher_work rancher_facts_work(const struct rancher_facts *f);
+
+/* See rancher_snapshot(). Fit for a worker while nobody else touches it. */
+int rancher_facts_snapshot(struct rancher_facts *f, const char *version, const char *source,
 			   const struct snapshot *before, struct snapshot **ret,
 			   struct sn_error *e);

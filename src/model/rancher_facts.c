@@ -5,6 +5,10 @@
  * that a change is about); chains run through the entries by number, for the
  * table moves when it grows. Fifty thousand containers are some 5 MB.
  *
+ * Between two snapshots of which only containers differ, it is noted which hosts'
+ * addresses that is about; the next one follows the last (model/settled.h). What
+ * a wrong entry, a router or a host does goes the long way.
+ *
  * In the flat plan the host overlay address is the router's. Rancher's router
  * is a side-kick in the network namespace of a holder container, which has
  * the address; the router's label names the service, its
@@ -13,6 +17,7 @@
 #include "model/rancher_entry.h"
 
 #include "base/siphash.h"
+#include "model/settled.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +31,8 @@
 /* Host ids that containers named; more than these are those of hosts long gone. */
 #define MAX_IDS ((size_t)4 * SNAPSHOT_MAX_HOSTS)
 #define NO_HOST UINT32_MAX
+/* More containers than that in one step are settled with all the others. */
+#define MAX_NOTES 512
 /* Of one entry, to the byte, in one array. */
 #define MAX_COPIES 8u
 
@@ -77,6 +84,13 @@ struct id {
 	uint32_t next; /* number + 1 */
 };
 
+/* A host may have got or lost this address. */
+struct note {
+	uint32_t host_id;
+	struct sn_addr addr;
+	bool present;
+};
+
 struct rancher_facts {
 	const struct config *config;
 	uint8_t key[SIPHASH_KEY_SIZE];
@@ -86,7 +100,53 @@ struct rancher_facts {
 	ARRAY(struct id) ids;
 	uint32_t *id_slots;
 	uint64_t parsed;
+	/* the last snapshot that may be followed, with its holders, sorted; and what came since */
+	struct settled settled;
+	ARRAY(uint64_t) holders;
+	ARRAY(struct note) notes;
+	struct rancher_work work;
 };
+
+static int cmp_hashes(const void *a, const void *b)
+{
+	return sn_cmp_num(*(const uint64_t *)a, *(const uint64_t *)b);
+}
+
+static bool has_hash(const uint64_t *v, size_t n, uint64_t hash)
+{
+	return n && bsearch(&hash, v, n, sizeof(hash), cmp_hashes);
+}
+
+/* --- what came since the last snapshot ------------------------------------- */
+
+static void forget_settled(struct rancher_facts *f)
+{
+	settled_drop(&f->settled);
+	array_free(&f->holders);
+	array_free(&f->notes);
+}
+
+static bool is_plain(const struct rancher_facts *f, const struct entry *x)
+{
+	return x->kind == ENTRY_GOOD && !x->router && !x->holder &&
+	       !has_hash(f->holders.v, f->holders.n, x->hash[BY_UUID]);
+}
+
+/* The entry came or goes. */
+static void note_entry(struct rancher_facts *f, enum rancher_list list, const struct entry *x)
+{
+	struct note *note;
+
+	if (!f->settled.s || (list == RANCHER_CONTAINERS && x->kind == ENTRY_NOTHING && !x->holder))
+		return;
+	if (list == RANCHER_HOSTS || !is_plain(f, x) || f->notes.n == MAX_NOTES) {
+		forget_settled(f);
+		return;
+	}
+	note = array_add(&f->notes);
+	note->host_id = x->host_id;
+	note->addr = x->addr;
+}
 
 /* --- the table ------------------------------------------------------------ */
 
@@ -129,17 +189,23 @@ static void entry_clear(struct entry *x)
 	*x = (struct entry){ .used = false };
 }
 
-static void drop(struct table *t, uint32_t number)
+static void drop(struct rancher_facts *f, enum rancher_list list, uint32_t number)
 {
+	struct table *t = &f->table[list];
+
+	note_entry(f, list, &t->entries.v[number]);
 	unlink_entry(t, number);
 	entry_clear(&t->entries.v[number]);
 	*array_add(&t->unused) = number;
 	t->n--;
 }
 
-static uint32_t add(struct table *t, const struct entry *x)
+static void add(struct rancher_facts *f, enum rancher_list list, const struct entry *x)
 {
+	struct table *t = &f->table[list];
 	uint32_t number;
+
+	note_entry(f, list, x);
 
 	if (t->unused.n) {
 		number = t->unused.v[--t->unused.n];
@@ -151,7 +217,6 @@ static uint32_t add(struct table *t, const struct entry *x)
 	t->entries.v[number].used = true;
 	link_entry(t, number);
 	t->n++;
-	return number;
 }
 
 static void table_clear(struct table *t)
@@ -185,8 +250,11 @@ static uint32_t number_of_id(struct rancher_facts *f, const char *text)
 	return (uint32_t)f->ids.n - 1;
 }
 
-static void forget_ids(struct rancher_facts *f)
+/* They are numbers to the containers. */
+static void forget_containers(struct rancher_facts *f)
 {
+	table_clear(&f->table[RANCHER_CONTAINERS]);
+	forget_settled(f);
 	array_free(&f->ids);
 	memset(f->id_slots, 0, SLOTS * sizeof(*f->id_slots));
 }
@@ -252,10 +320,8 @@ void rancher_facts_begin(struct rancher_facts *f, enum rancher_list list)
 {
 	struct table *t = &f->table[list];
 
-	if (list == RANCHER_CONTAINERS && f->ids.n > MAX_IDS) {
-		table_clear(t);
-		forget_ids(f);
-	}
+	if (list == RANCHER_CONTAINERS && f->ids.n > MAX_IDS)
+		forget_containers(f);
 	t->reading++;
 	t->index = 0;
 	t->is_null = false;
@@ -309,7 +375,7 @@ int rancher_facts_take(struct rancher_facts *f, enum rancher_list list, const ch
 	x = make_entry(f, list, v, hash);
 	x.reading = t->reading;
 	x.index = t->index++;
-	add(t, &x);
+	add(f, list, &x);
 	return 0;
 }
 
@@ -321,13 +387,14 @@ void rancher_facts_end(struct rancher_facts *f, enum rancher_list list, bool is_
 	/* the newest first: they stand at the head of their chains */
 	for (uint32_t i = (uint32_t)t->entries.n; i-- > 0;) {
 		if (t->entries.v[i].used && t->entries.v[i].reading != t->reading)
-			drop(t, i);
+			drop(f, list, i);
 	}
 }
 
 /* Drops all of this uuid; the index of one of them, or that after the last. */
-static uint32_t drop_uuid(struct table *t, uint64_t hash)
+static uint32_t drop_uuid(struct rancher_facts *f, enum rancher_list list, uint64_t hash)
 {
+	struct table *t = &f->table[list];
 	uint32_t next, index = t->index;
 	bool found = false;
 
@@ -339,7 +406,7 @@ static uint32_t drop_uuid(struct table *t, uint64_t hash)
 			continue;
 		index = x->index;
 		found = true;
-		drop(t, i - 1);
+		drop(f, list, i - 1);
 	}
 	t->index += !found;
 	return index;
@@ -354,9 +421,9 @@ void rancher_facts_put(struct rancher_facts *f, enum rancher_list list, const js
 	sn_require(text);
 	/* the service's own text, as far as it is compact: then the next reading knows it */
 	x = make_entry(f, list, entry, siphash(f->key, text, strlen(text)));
-	x.index = drop_uuid(t, x.hash[BY_UUID]);
+	x.index = drop_uuid(f, list, x.hash[BY_UUID]);
 	x.reading = t->reading;
-	add(t, &x);
+	add(f, list, &x);
 }
 
 void rancher_facts_remove(struct rancher_facts *f, enum rancher_list list, const char *uuid)
@@ -364,15 +431,28 @@ void rancher_facts_remove(struct rancher_facts *f, enum rancher_list list, const
 	struct table *t = &f->table[list];
 	uint32_t after = t->index;
 
-	drop_uuid(t, hash_of(f, uuid));
+	drop_uuid(f, list, hash_of(f, uuid));
 	t->index = after;
 }
 
 /* --- self and network ------------------------------------------------------- */
 
+static void set_self(struct rancher_facts *f, const char *id)
+{
+	if (streq(f->self_id, id))
+		return;
+	snprintf(f->self_id, sizeof(f->self_id), "%s", id);
+	forget_settled(f);
+}
+
 int rancher_facts_self(struct rancher_facts *f, const json_t *self_host, struct sn_error *e)
 {
-	return rancher_read_self(self_host, f->config, f->self_id, e);
+	char id[SN_ID_SIZE];
+	int r = rancher_read_self(self_host, f->config, id, e);
+
+	if (r == 0)
+		set_self(f, id);
+	return r;
 }
 
 int rancher_facts_self_id(struct rancher_facts *f, const char *id, struct sn_error *e)
@@ -381,8 +461,15 @@ int rancher_facts_self_id(struct rancher_facts *f, const char *id, struct sn_err
 		return 0;
 	if (!host_id_valid(id))
 		return sn_error_set(e, -EINVAL, "/self: '%.100s' is not a host id", id);
-	snprintf(f->self_id, sizeof(f->self_id), "%s", id);
+	set_self(f, id);
 	return 0;
+}
+
+static bool same_network(const struct rancher_network *a, const struct rancher_network *b)
+{
+	return streq(a->mesh_id, b->mesh_id) && streq_null(a->uuid, b->uuid) &&
+	       streq_null(a->name, b->name) && streq_null(a->overlay_place, b->overlay_place) &&
+	       sn_prefix_cmp(&a->overlay, &b->overlay) == 0;
 }
 
 int rancher_facts_networks(struct rancher_facts *f, const json_t *networks, struct sn_error *e)
@@ -394,10 +481,10 @@ int rancher_facts_networks(struct rancher_facts *f, const json_t *networks, stru
 		return e->code;
 	/* what a container says depends on which network is ours */
 	other = !streq_null(f->network.uuid, n.uuid);
-	if (other) {
-		table_clear(&f->table[RANCHER_CONTAINERS]);
-		forget_ids(f);
-	}
+	if (other)
+		forget_containers(f);
+	if (!same_network(&f->network, &n))
+		forget_settled(f);
 	rancher_network_fini(&f->network);
 	f->network = n;
 	return other;
@@ -410,6 +497,7 @@ struct making {
 	const struct rancher_facts *f;
 	struct draft d;
 	ARRAY(uint64_t) holders;          /* sorted */
+	bool single_subnet;               /* a host's own is one address */
 	const struct sn_prefix **subnets; /* by number of the host's id; NULL: all singles count */
 };
 
@@ -450,13 +538,10 @@ static void add_host(struct making *m, const struct entry *x)
 	*array_add(&h->underlay) = from->addr;
 	if (from->labels_wrong)
 		m->d.hosts.v[m->d.hosts.n - 1].subnets_stay = true;
-	if (sn_addr_is_set(&from->subnet.addr))
-		*array_add(&h->prefixes) = from->subnet;
-}
-
-static int cmp_hashes(const void *a, const void *b)
-{
-	return sn_cmp_num(*(const uint64_t *)a, *(const uint64_t *)b);
+	if (!sn_addr_is_set(&from->subnet.addr))
+		return;
+	*array_add(&h->prefixes) = from->subnet;
+	m->single_subnet |= sn_prefix_is_single(&from->subnet);
 }
 
 static void find_holders(struct making *m)
@@ -470,8 +555,7 @@ static void find_holders(struct making *m)
 
 static bool is_holder(const struct making *m, const struct entry *x)
 {
-	return m->holders.n &&
-	       bsearch(&x->hash[BY_UUID], m->holders.v, m->holders.n, sizeof(uint64_t), cmp_hashes);
+	return has_hash(m->holders.v, m->holders.n, x->hash[BY_UUID]);
 }
 
 static void add_container(struct making *m, const struct entry *x)
@@ -553,16 +637,27 @@ static int check_null(const struct rancher_facts *f, const struct snapshot *befo
 	return 0;
 }
 
+/* So that the next one can follow it. */
+static void keep(struct rancher_facts *f, struct making *m)
+{
+	forget_settled(f);
+	/* a container's address and a subnet of that one are not to be told apart */
+	if (m->single_subnet)
+		return;
+	settled_keep(&f->settled, m->d.snapshot);
+	memcpy(&f->holders, &m->holders, sizeof(f->holders));
+	memset(&m->holders, 0, sizeof(m->holders));
+}
+
 /*
  * A container inside its host's own subnet adds nothing, so that fifty
  * thousand of them need not be settled. That holds when no claim is refused;
  * else the whole is done again with all of them.
  */
-int rancher_facts_snapshot(const struct rancher_facts *f, const char *version, const char *source,
-			   const struct snapshot *before, struct snapshot **ret, struct sn_error *e)
+static int settle_all(struct rancher_facts *f, const char *version, const char *source,
+		      const struct snapshot *before, struct snapshot **ret, struct sn_error *e)
 {
-	if (check_null(f, before, e) < 0)
-		return e->code;
+	f->work.settled++;
 	for (int all = 0; all < 2; all++) {
 		_cleanup_(making_fini) struct making m = { .f = f };
 		int r;
@@ -574,10 +669,94 @@ int rancher_facts_snapshot(const struct rancher_facts *f, const char *version, c
 			return r;
 		if (r < 0 || (!all && m.d.snapshot->problems.n))
 			continue;
+		keep(f, &m);
 		*ret = sn_steal(m.d.snapshot);
 		return 0;
 	}
 	return e->code;
+}
+
+static int cmp_note(const void *pa, const void *pb)
+{
+	const struct note *a = pa, *b = pb;
+	int c = sn_addr_cmp(&a->addr, &b->addr);
+
+	return c ? c : sn_cmp_num(a->host_id, b->host_id);
+}
+
+/* Which of the noted addresses the containers have now. */
+static void look_up_notes(struct rancher_facts *f)
+{
+	array_sort(&f->notes, cmp_note);
+	array_foreach(&f->table[RANCHER_CONTAINERS].entries, x) {
+		const struct note key = { .host_id = x->host_id, .addr = x->addr };
+		size_t low = 0, high = f->notes.n;
+
+		if (!x->used || x->kind != ENTRY_GOOD)
+			continue;
+		while (low < high) {
+			size_t mid = (low + high) / 2;
+
+			if (cmp_note(&f->notes.v[mid], &key) < 0)
+				low = mid + 1;
+			else
+				high = mid;
+		}
+		/* the same may have been noted more than once */
+		for (; low < f->notes.n && cmp_note(&f->notes.v[low], &key) == 0; low++)
+			f->notes.v[low].present = true;
+	}
+}
+
+/* What goes makes room for what comes. False: all is to be settled anew. */
+static bool follow(struct rancher_facts *f)
+{
+	if (!f->settled.s)
+		return false;
+	if (f->notes.n)
+		look_up_notes(f);
+	for (int coming = 0; coming < 2; coming++) {
+		array_foreach(&f->notes, note) {
+			const char *host = f->ids.v[note->host_id].text;
+
+			if (note->present != coming)
+				continue;
+			if (!(coming ? settled_put : settled_remove)(&f->settled, host,
+								     &note->addr))
+				return false;
+		}
+	}
+	f->notes.n = 0;
+	return true;
+}
+
+static struct snapshot *copy_settled(const struct rancher_facts *f, const char *version,
+				     const char *source)
+{
+	struct snapshot *s = snapshot_copy(f->settled.s);
+
+	free(s->revision);
+	free(s->source);
+	s->revision = xstrdup(version);
+	s->source = url_without_user(source);
+	return s;
+}
+
+int rancher_facts_snapshot(struct rancher_facts *f, const char *version, const char *source,
+			   const struct snapshot *before, struct snapshot **ret, struct sn_error *e)
+{
+	if (check_null(f, before, e) < 0)
+		return e->code;
+	if (!follow(f))
+		return settle_all(f, version, source, before, ret, e);
+	f->work.followed++;
+	*ret = copy_settled(f, version, source);
+	return 0;
+}
+
+struct rancher_work rancher_facts_work(const struct rancher_facts *f)
+{
+	return f->work;
 }
 
 /* --- public -------------------------------------------------------------------- */
@@ -605,6 +784,7 @@ void rancher_facts_free(struct rancher_facts *f)
 		for (enum chain c = 0; c < CHAINS; c++)
 			free(f->table[i].slots[c]);
 	}
+	forget_settled(f);
 	rancher_network_fini(&f->network);
 	array_free(&f->ids);
 	free(f->id_slots);
@@ -636,7 +816,7 @@ static int take_tree(struct rancher_facts *f, enum rancher_list list, const json
 		struct entry x = make_entry(f, list, json_array_get(array, t->index), t->index + 1);
 
 		x.index = t->index;
-		add(t, &x);
+		add(f, list, &x);
 	}
 	return 0;
 }

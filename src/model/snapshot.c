@@ -146,6 +146,41 @@ void snapshot_free(struct snapshot *s)
 	free(s);
 }
 
+#define copy_array(to, from)                                                                       \
+	do {                                                                                       \
+		(to)->n = (to)->size = (from)->n;                                                  \
+		(to)->v = (from)->n ? xmalloc((from)->n * sizeof(*(from)->v)) : NULL;              \
+		if ((from)->n)                                                                     \
+			memcpy((to)->v, (from)->v, (from)->n * sizeof(*(from)->v));                \
+	} while (0)
+
+static void copy_host(struct host *to, const struct host *from)
+{
+	*to = *from;
+	to->name = xstrdup_null(from->name);
+	copy_array(&to->underlay, &from->underlay);
+	copy_array(&to->prefixes, &from->prefixes);
+}
+
+struct snapshot *snapshot_copy(const struct snapshot *s)
+{
+	struct snapshot *copy = snapshot_new();
+
+	*copy = *s;
+	copy->mesh_name = xstrdup_null(s->mesh_name);
+	copy->revision = xstrdup_null(s->revision);
+	copy->source = xstrdup_null(s->source);
+	copy_array(&copy->hosts, &s->hosts);
+	for (size_t i = 0; i < s->hosts.n; i++)
+		copy_host(&copy->hosts.v[i], &s->hosts.v[i]);
+	copy_array(&copy->problems, &s->problems);
+	array_foreach(&copy->problems, p) {
+		p->place = xstrdup(p->place);
+		p->text = xstrdup(p->text);
+	}
+	return copy;
+}
+
 struct host *snapshot_add_host(struct snapshot *s, const char *id)
 {
 	struct host *h = array_add(&s->hosts);

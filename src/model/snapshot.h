@@ -87,6 +87,8 @@ bool snapshot_is_flat(const struct snapshot *s);
 struct snapshot *snapshot_new(void);
 void snapshot_free(struct snapshot *s);
 SN_DEFINE_CLEANUP(struct snapshot *, snapshot_free);
+/* All of it; the copy is the caller's. */
+struct snapshot *snapshot_copy(const struct snapshot *s);
 void host_fini(struct host *h);
 /* A new, zeroed host at the end; the id is copied. */
 struct host *snapshot_add_host(struct snapshot *s, const char *id);

@@ -48,7 +48,7 @@ static struct rancher_facts *new_facts(const struct config *config)
 	return f;
 }
 
-static struct snapshot *snapshot_of(const struct rancher_facts *f, const struct snapshot *before)
+static struct snapshot *snapshot_of(struct rancher_facts *f, const struct snapshot *before)
 {
 	struct snapshot *s = NULL;
 	struct sn_error e = { 0 };

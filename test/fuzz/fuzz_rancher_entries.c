@@ -78,7 +78,7 @@ static int feed_all(struct rancher_facts *f, const struct documents *d, size_t p
 	return r < 0 ? r : feed(f, RANCHER_CONTAINERS, d->containers, d->containers_len, piece);
 }
 
-static struct snapshot *snapshot_of(const struct rancher_facts *f)
+static struct snapshot *snapshot_of(struct rancher_facts *f)
 {
 	struct snapshot *s = NULL;
 	struct sn_error e = { 0 };
