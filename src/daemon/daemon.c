@@ -342,10 +342,17 @@ static void use_snapshot(struct daemon *d, struct snapshot *s)
 	reconcile_wanted_changed(d->reconcile);
 }
 
-/* The store waits for the disk, so it works in the worker, on a copy. */
+/*
+ * The store waits for the disk, and 50,000 prefixes are some work, so it works
+ * in the worker, on a copy, and takes no more than one part in STORE_SHARE of the time.
+ */
+#define STORE_SHARE 100
+
 struct store_job {
+	struct daemon *daemon;
 	char *state_dir;
 	struct snapshot *snapshot;
+	int64_t took_ms;
 	int result;
 	struct sn_error error;
 };
@@ -353,40 +360,56 @@ struct store_job {
 static void store_run(void *job)
 {
 	struct store_job *j = job;
+	int64_t start = sn_now_ms();
 
 	j->result = store_save(j->state_dir, j->snapshot, &j->error);
+	j->took_ms = sn_now_ms() - start;
+}
+
+static void warn_not_stored(const struct sn_error *e)
+{
+	log_warning("the snapshot could not be stored, a restart without the metadata service "
+		    "would use an older one: %s",
+		    e->text);
 }
 
 static void store_done(void *job, bool finished)
 {
 	struct store_job *j = job;
 
-	if (finished && j->result < 0)
-		log_warning("the snapshot could not be stored, a restart without the metadata "
-			    "service would use an older one: %s",
-			    j->error.text);
+	if (finished) {
+		if (j->result < 0)
+			warn_not_stored(&j->error);
+		j->daemon->storing = false;
+		loop_timer_set(j->daemon->store_timer, j->took_ms * STORE_SHARE);
+	}
 	free(j->state_dir);
 	snapshot_free(j->snapshot);
 	free(j);
 }
 
-static void store_snapshot(struct daemon *d, const struct snapshot *s)
+static void store_snapshot(void *user)
 {
-	_cleanup_json_ json_t *form = snapshot_to_json(s);
-	struct snapshot *copy = NULL;
+	struct daemon *d = user;
 	struct store_job *job;
+
+	if (d->storing || d->stored || loop_timer_is_set(d->store_timer))
+		return; /* it is or will be asked for again */
+	job = xcalloc(1, sizeof(*job));
+	job->daemon = d;
+	job->state_dir = xstrdup(d->config->state_dir);
+	job->snapshot = snapshot_copy(d->snapshot);
+	d->stored = d->storing = true;
+	loop_worker_submit(d->worker, job, store_run, store_done);
+}
+
+/* What waited for its time. */
+static void store_last(struct daemon *d)
+{
 	struct sn_error e;
 
-	/* what could not be read again at the next start is not worth storing */
-	if (snapshot_from_json(form, &copy, &e) < 0) {
-		log_error("the snapshot cannot be stored, a restart would use an older one: %s",
-			  e.text);
-		return;
-	}
-	job = xcalloc(1, sizeof(*job));
-	job->state_dir = xstrdup(d->config->state_dir);
-	job->snapshot = copy;
-	loop_worker_submit(d->worker, job, store_run, store_done);
+	if (d->snapshot && !d->stored && store_save(d->config->state_dir, d->snapshot, &e) < 0)
+		warn_not_stored(&e);
 }
 
 static void on_snapshot(struct snapshot *s, void *user)
@@ -399,7 +422,8 @@ static void on_snapshot(struct snapshot *s, void *user)
 	}
 	d->from_store = false;
 	use_snapshot(d, s);
-	store_snapshot(d, s);
+	d->stored = false;
+	store_snapshot(d);
 }
 
 static void on_metadata_failed(const char *text, void *user)
@@ -674,6 +698,8 @@ int daemon_new(const struct config_source *source, struct config *config, struct
 		return r;
 	self_init(d);
 	d->worker = loop_worker_new(d->loop);
+	d->store_timer = loop_timer_new(d->loop, store_snapshot, d);
+	d->stored = true;
 	peers_init(d);
 	metrics_start(d);
 	load_stored_snapshot(d);
@@ -704,6 +730,9 @@ void daemon_free(struct daemon *d)
 	ctl_server_free(d->ctl);
 	metadata_free(d->metadata);
 	loop_worker_free(d->worker);
+	if (d->store_timer)
+		store_last(d);
+	loop_timer_free(d->store_timer);
 	reconcile_free(d->reconcile);
 	ike_free(d->ike);
 	metrics_stop(d);

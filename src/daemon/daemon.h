@@ -69,8 +69,10 @@ struct daemon {
 	struct metadata *metadata;
 	struct snapshot *snapshot; /* NULL: none yet */
 	bool from_store;           /* the service has not confirmed it yet */
-	int64_t stored_ms;         /* when the stored one was written; 0: not known */
-	char *metadata_error;      /* the failure that lasts, NULL: none */
+	bool stored, storing;      /* it is, or will be when the worker has done it */
+	struct loop_timer *store_timer;
+	int64_t stored_ms;    /* when the stored one was written; 0: not known */
+	char *metadata_error; /* the failure that lasts, NULL: none */
 
 	const struct dataplane *dataplane;
 	struct wanted wanted; /* of the last pass */

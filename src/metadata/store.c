@@ -69,9 +69,15 @@ int store_save(const char *state_dir, const struct snapshot *s, struct sn_error 
 {
 	_cleanup_free_ char *path = store_path(state_dir);
 	_cleanup_json_ json_t *v = snapshot_to_json(s);
-	_cleanup_free_ char *text = json_dumps(v, JSON_INDENT(1) | JSON_SORT_KEYS);
+	_cleanup_(snapshot_freep) struct snapshot *again = NULL;
+	_cleanup_free_ char *text = NULL;
 	int r;
 
+	/* what could not be read at the next start is not worth storing */
+	r = snapshot_from_json(v, &again, e);
+	if (r < 0)
+		return r;
+	text = json_dumps(v, JSON_INDENT(1) | JSON_SORT_KEYS);
 	sn_require(text);
 	r = file_mkdirs(state_dir, 0700);
 	if (r == 0)
