@@ -37,6 +37,11 @@ class Count:
     failed: int = 0
     skipped: int = 0
 
+    def __add__(self, other: "Count") -> "Count":
+        total = Count(self.passed, self.failed, self.skipped)
+        total += other
+        return total
+
     def __iadd__(self, other: "Count") -> "Count":
         self.passed += other.passed
         self.failed += other.failed
@@ -167,12 +172,13 @@ class Run:
                 f"-artifact_prefix={found}-", str(found), str(ROOT / "test/fuzz/corpus" / name))
         return total
 
-    def pytest(self, *args: str, build: str = "gcc", env: dict[str, str] | None = None) -> Count:
+    def pytest(self, *args: str, build: str = "gcc", env: dict[str, str] | None = None,
+               wrap: tuple[str, ...] = ()) -> Count:
         report = self.log.with_suffix(".xml")
         report.unlink(missing_ok=True)
         if self.long:
             args += ("--long",)
-        status = call(self.log, self.budget, PYTHON, "-m", "pytest", "-q", *args,
+        status = call(self.log, self.budget, *wrap, PYTHON, "-m", "pytest", "-q", *args,
                       f"--junitxml={report}",
                       env={"SENNIT_BUILD": str(OUT / build), "PYTHONDONTWRITEBYTECODE": "1",
                            **(env or {})})
@@ -180,6 +186,18 @@ class Run:
         if status != 0 and total.failed == 0:
             total.failed = 1
         return total
+
+    def vm_lab(self, *args: str, build: str = "gcc", env: dict[str, str] | None = None) -> Count:
+        """The lab on a kernel with ESP, xfrm carrying it; see test/vm/README.md."""
+        wrap = ("test/vm/run", "--limit", str(self.budget), "--mem", "4096", "--share", str(OUT),
+                "--env", "SENNIT_LAB_DATAPLANE", "--env", "SENNIT_LAB_PATIENCE", "--")
+        return self.pytest(*args, build=build, wrap=wrap, env={
+            "SENNIT_LAB_DATAPLANE": "xfrm", "SENNIT_LAB_PATIENCE": "5", **(env or {})})
+
+    def vm(self) -> Count:
+        """The machine itself, then the lab in it; with --long all of that."""
+        chosen = [""] if self.long else LAB_VM
+        return self.pytest("test/vm") + self.vm_lab(*(f"test/lab/{name}" for name in chosen))
 
 
 def c_files() -> list[str]:
@@ -190,6 +208,8 @@ def c_files() -> list[str]:
 
 # of the lab, what most of the code runs through
 LAB_ASAN = ("test_demo_path.py", "test_restart.py", "test_attach.py", "test_lifecycle.py")
+# of the lab, what differs most with the kernel carrying ESP
+LAB_VM = ("test_demo_path.py", "test_restart.py")
 
 
 @dataclass
@@ -218,6 +238,7 @@ SUITES = [
     Suite("lab", 480, lambda r: r.pytest("test/lab"), ("gcc",), 3600),
     Suite("lab-asan", 240, lambda r: r.pytest(*(f"test/lab/{name}" for name in LAB_ASAN),
                                               build="asan", env=SANITIZERS), ("asan",), 600),
+    Suite("vm", 600, Run.vm, ("gcc",), 7200),
 ]
 
 

@@ -5,6 +5,7 @@ import json
 
 from sennitlab import Lab
 from sennitlab.classify import EXPECTED
+from sennitlab.lab import DATAPLANE
 from sennitlab.sas import tunnel_of
 
 
@@ -43,7 +44,7 @@ def test_the_faces_agree(lab: Lab) -> None:
     by_http = json.loads(body)
     assert code == 200
     for status in (by_cli, by_http, host.status()):
-        assert status["host"] and status["mesh"] and status["dataplane"]["name"] == "libipsec"
+        assert status["host"] and status["mesh"] and status["dataplane"]["name"] == DATAPLANE
         assert status["healthy"] is True and status["ready"] is True
         assert {p["id"]: p["state"] for p in status["peers"]} == {"h2": "up", "h3": "up"}
         assert len(status["attachments"]) == 2

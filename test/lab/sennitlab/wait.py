@@ -2,6 +2,7 @@
 """Waiting for conditions. The only place of the lab that sleeps."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# All limits times this: a machine under emulation is slower, and no test is about that.
+PATIENCE = float(os.environ.get("SENNIT_LAB_PATIENCE", "1"))
 # What a look at a moving system may raise while it is not there yet.
 NOT_YET = (OSError, LookupError, ValueError, json.JSONDecodeError, subprocess.SubprocessError)
 
@@ -21,7 +24,8 @@ def wait_for(predicate: Callable[[], T], limit: float, what: str,
              seen: Callable[[], str] | None = None, step: float = 0.01) -> T:
     """The first true value of predicate(), looked at every `step` seconds.
 
-    Raises Unmet after `limit` seconds, with seen() to explain."""
+    Raises Unmet after `limit` seconds (times PATIENCE), with seen() to explain."""
+    limit *= PATIENCE
     end = time.monotonic() + limit
     while True:
         last: object
