@@ -17,6 +17,9 @@ from .netns import Namespace
 from .wait import wait_for
 from .wan import BRIDGE, GATEWAY, UNDERLAY
 
+# More than any packet here but what the kernel segments later. The ring has slots of
+# this size: those of the largest possible (0) it would have but 256 of.
+SNAPLEN = "9216"
 # The mark in the payload of sennit-flows (flows.c).
 PLAINTEXT_MARK = b"SENNIT-FLOW-PLAINTEXT-MARK"
 
@@ -44,7 +47,7 @@ class Capture:
         self._injected: set[bytes] = set()
         with self._messages.open("w") as err:
             self._process = subprocess.Popen(
-                wan.argv("tcpdump", "-i", BRIDGE, "-n", "-U", "--immediate-mode", "-s", "0",
+                wan.argv("tcpdump", "-i", BRIDGE, "-n", "-U", "--immediate-mode", "-s", SNAPLEN,
                          "-B", "65536", "-Z", "root", "-w", str(self.path)),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err)
         wait_for(lambda: "listening on" in self._messages.read_text(), 10, "tcpdump listens",

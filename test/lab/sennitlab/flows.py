@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .container import Container
 from .programs import Programs
-from .wait import Unmet, wait_for
+from .wait import PATIENCE, Unmet, wait_for
 
 Pair = tuple[str, str]  # names of containers: from, to
 _LOGS = iter(range(1_000_000))
@@ -95,6 +95,7 @@ class Report:
 class Flows:
     """Every container sends to its targets until stop(). A context manager.
 
+    rate: packets a second to each target, where a machine is given more time less.
     pairs None: each to every other. echo: what is asked is answered, so a loss
     of either way counts for the asker's pair."""
 
@@ -109,7 +110,7 @@ class Flows:
         number = next(_LOGS)
         self._logs = {c.name: folder / f"flows-{number}-{c.name}.log" for c in containers}
         self._processes: list[subprocess.Popen[bytes]] = []
-        options = [f"--port={port}", f"--rate={rate}", f"--size={size}"]
+        options = [f"--port={port}", f"--rate={max(rate / PATIENCE, 1):.0f}", f"--size={size}"]
         options += ["--echo"] if echo else []
         for c in containers:
             targets = [self._address[b] for a, b in sorted(pairs) if a == c.name]
@@ -184,7 +185,9 @@ class Flows:
                  lambda: f"without: {missing()}", step=0.1)
 
     def wait_sent(self, count: int, limit: float) -> None:
-        """Until each pair has sent so many more packets: traffic as a clock."""
+        """Until each pair has sent so many more packets: traffic as a clock, which goes
+        slower as the rate does."""
+        count = max(int(count / PATIENCE), 1)
         goal = {p: len(s) + count for p, s in self.report().sent.items()}
         wait_for(lambda: all(len(s) >= goal[p] for p, s in self.report().sent.items()), limit,
                  f"{count} more packets sent", step=0.1)
