@@ -145,3 +145,25 @@ int nft_apply(struct nft *nft, const struct plan_step *step, struct sn_error *e)
 		strbuf_adds(&command, o->nft.text);
 	return run(nft, strbuf_str(&command), e);
 }
+
+int nft_read_ruleset(json_t **ret, struct sn_error *e)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	struct nft nft = { .ctx = ctx };
+	const char *text;
+	int r;
+
+	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx)) {
+		r = sn_error_set(e, -ENOMEM, "libnftables cannot be started");
+	} else {
+		nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
+		r = run(&nft, "list ruleset", e);
+	}
+	if (r == 0) {
+		text = nft_ctx_get_output_buffer(ctx);
+		r = json_parse(text, strlen(text), ret, e);
+	}
+	if (ctx)
+		nft_ctx_free(ctx);
+	return r;
+}

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/json.h"
 #include "plan/object.h"
 #include "plan/plan.h"
 
@@ -27,3 +28,9 @@ int nft_observe(struct nft *nft, struct object_set *ret, struct sn_error *e);
  * the old one: no packet sees the host without, and on error the old one stays.
  */
 int nft_apply(struct nft *nft, const struct plan_step *step, struct sn_error *e);
+
+/*
+ * Everybody's tables as libnftables-json(5), to look at; a new reference. Reads
+ * every rule there is: not for the loop. 0 or a negative errno with e.
+ */
+int nft_read_ruleset(json_t **ret, struct sn_error *e);
