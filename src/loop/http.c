@@ -42,6 +42,7 @@ struct http_get {
 	struct sn_error data_error;
 	long slow_bytes, slow_s;
 	char etag[HTTP_ETAG_SIZE];
+	int64_t date_s;
 	char curl_text[CURL_ERROR_SIZE];
 };
 
@@ -210,6 +211,7 @@ static void fill_answer(const struct http_get *g, struct http_answer *ret)
 	*ret = (struct http_answer){ .status = (int)status, .body = "" };
 	ret->step = step_of(g, ret->status);
 	memcpy(ret->etag, g->etag, sizeof(ret->etag));
+	ret->date_s = g->date_s;
 	curl_easy_getinfo(g->easy, CURLINFO_PRIMARY_IP, &peer);
 	snprintf(ret->peer, sizeof(ret->peer), "%s", peer ? peer : "");
 	if (ret->step == HTTP_STEP_DONE) {
@@ -347,24 +349,37 @@ static size_t take_body(char *data, size_t one, size_t len, void *user)
 	return len;
 }
 
-/* Of the answer that counts: a redirect had headers too. */
-static void look_at_header(struct http_get *g, const char *data, size_t len)
+/* The value of the header `name` ("ETag:"), cut to what fits; false: it is another one, or longer.
+ */
+static bool header_value(const char *data, size_t len, const char *name, char *ret, size_t size)
 {
-	static const char name[] = "ETag:";
-	size_t n = sizeof(name) - 1;
+	size_t n = strlen(name);
 
-	if (len >= 5 && memcmp(data, "HTTP/", 5) == 0)
-		g->etag[0] = '\0';
 	if (len < n || strncasecmp(data, name, n) != 0)
-		return;
+		return false;
 	for (data += n, len -= n; len && (*data == ' ' || *data == '\t'); data++, len--)
 		;
 	while (len && (data[len - 1] == '\r' || data[len - 1] == '\n' || data[len - 1] == ' '))
 		len--;
-	if (len < sizeof(g->etag)) {
-		memcpy(g->etag, data, len);
-		g->etag[len] = '\0';
+	if (len >= size)
+		return false;
+	memcpy(ret, data, len);
+	ret[len] = '\0';
+	return true;
+}
+
+/* Of the answer that counts: a redirect had headers too. */
+static void look_at_header(struct http_get *g, const char *data, size_t len)
+{
+	char date[64];
+
+	if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
+		g->etag[0] = '\0';
+		g->date_s = 0;
 	}
+	header_value(data, len, "ETag:", g->etag, sizeof(g->etag));
+	if (header_value(data, len, "Date:", date, sizeof(date)))
+		g->date_s = SN_MAX(curl_getdate(date, NULL), 0);
 }
 
 static size_t take_header(char *data, size_t one, size_t len, void *user)

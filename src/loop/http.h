@@ -71,6 +71,7 @@ struct http_answer {
 	const char *body; /* NUL-terminated; with HTTP_STEP_DONE and without data only, else "" */
 	size_t len;
 	char etag[HTTP_ETAG_SIZE]; /* as it was sent, with its quotes; "": none */
+	int64_t date_s;            /* the header Date, seconds since 1970; 0: none */
 	char peer[46];         /* the address that was asked, or ""; a proxy\'s if there is one */
 	struct sn_error error; /* code 0 with HTTP_STEP_DONE only */
 };
