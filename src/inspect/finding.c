@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "inspect/finding.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+const char *severity_to_string(enum severity severity)
+{
+	static const char *const names[SEVERITIES] = { "ok", "note", "warning", "fault" };
+
+	return names[severity];
+}
+
+static void SN_PRINTF(2, 0) replace(char **text, const char *fmt, va_list ap)
+{
+	char *made;
+
+	sn_require(vasprintf(&made, fmt, ap) >= 0);
+	free(*text);
+	*text = made;
+}
+
+void finding_set_next(struct finding *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	replace(&f->next, fmt, ap);
+	va_end(ap);
+}
+
+void finding_set_why(struct finding *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	replace(&f->why, fmt, ap);
+	va_end(ap);
+}
+
+void finding_set_fix(struct finding *f, enum fix_kind kind, const char *path, const char *value,
+		     mode_t mode)
+{
+	free(f->fix.path);
+	f->fix = (struct fix){ .kind = kind, .path = xstrdup(path), .mode = mode };
+	snprintf(f->fix.value, sizeof(f->fix.value), "%s", value ? value : "");
+}
+
+bool finding_stands(const struct finding *f)
+{
+	return !f->fix.tried || f->fix.error.code < 0;
+}
+
+void findings_fini(struct findings *all)
+{
+	array_foreach(&all->f, f) {
+		free(f->seen);
+		free(f->why);
+		free(f->next);
+		free(f->fix.path);
+	}
+	array_free(&all->f);
+}
+
+static int cmp_findings(const void *pa, const void *pb)
+{
+	const struct finding *a = pa, *b = pb;
+	int c = sn_cmp_num(a->order, b->order);
+
+	if (c == 0)
+		c = sn_cmp_num(b->severity, a->severity);
+	return c ? c : sn_cmp_str(a->seen, b->seen);
+}
+
+void findings_sort(struct findings *all)
+{
+	array_sort(&all->f, cmp_findings);
+}
+
+size_t findings_count(const struct findings *all, enum severity severity)
+{
+	size_t n = 0;
+
+	array_foreach(&all->f, f)
+		n += f->severity == severity && finding_stands(f);
+	return n;
+}
+
+/* --- fixes ---------------------------------------------------------------------- */
+
+char *fix_describe(const struct fix *fix)
+{
+	switch (fix->kind) {
+	case FIX_NONE:
+		break;
+	case FIX_WRITE:
+		return xasprintf("write %s to %s", fix->value, fix->path);
+	case FIX_REMOVE:
+		return xasprintf("remove %s", fix->path);
+	case FIX_MODE:
+		return xasprintf("set the mode of %s to %04o", fix->path, (unsigned)fix->mode);
+	}
+	return xstrdup("");
+}
+
+void fix_apply(struct fix *fix)
+{
+	int r = 0;
+
+	switch (fix->kind) {
+	case FIX_NONE:
+		return;
+	case FIX_WRITE:
+		r = file_write_existing(fix->path, fix->value);
+		break;
+	case FIX_REMOVE:
+		r = unlink(fix->path) < 0 && errno != ENOENT ? -errno : 0;
+		break;
+	case FIX_MODE:
+		r = chmod(fix->path, fix->mode) < 0 ? -errno : 0;
+		break;
+	}
+	fix->tried = true;
+	if (r < 0)
+		sn_error_set(&fix->error, r, "%s: %s", fix->path, sn_strerror(r));
+}
+
+/* --- as JSON --------------------------------------------------------------------- */
+
+json_t *findings_text_to_json(const char *s)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	json_t *v = json_string(s);
+
+	if (v)
+		return v;
+	strbuf_add_escaped(&b, s);
+	return json_string(strbuf_str(&b));
+}
+
+static json_t *fix_to_json(const struct fix *fix)
+{
+	_cleanup_free_ char *what = fix_describe(fix);
+	json_t *o = json_pack("{s:o, s:b, s:b}", "what", findings_text_to_json(what), "tried",
+			      fix->tried, "done", fix->tried && fix->error.code == 0);
+
+	if (fix->error.code < 0)
+		json_object_set_new(o, "error", findings_text_to_json(fix->error.text));
+	return o;
+}
+
+json_t *findings_to_json(const struct findings *all)
+{
+	json_t *list = json_array();
+
+	array_foreach(&all->f, f) {
+		json_t *o = json_pack("{s:s, s:s, s:o}", "check", f->check, "severity",
+				      severity_to_string(f->severity), "seen",
+				      findings_text_to_json(f->seen));
+
+		if (f->severity != SEVERITY_OK) {
+			json_object_set_new(o, "why", findings_text_to_json(f->why));
+			json_object_set_new(o, "next", findings_text_to_json(f->next));
+		}
+		if (f->fix.kind != FIX_NONE)
+			json_object_set_new(o, "fix", fix_to_json(&f->fix));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
