@@ -20,7 +20,8 @@ enum cli_exit {
 	CLI_FAILED = 1,
 	CLI_USAGE = 2,
 	CLI_NO_DAEMON = 3, /* nobody answers at the control socket */
-	CLI_UNHEALTHY = 4, /* `sennit status`: this host has a problem of its own */
+	CLI_UNHEALTHY = 4, /* `sennit status`: a problem of this host; `sennit doctor`: a fault */
+	CLI_WARNED = 5,    /* `sennit doctor`: a warning, but no fault */
 };
 
 struct cli_verb;

@@ -7,12 +7,11 @@
 #define DEFAULT_CONFIG "/etc/sennit/sennit.json"
 
 const struct cli_verb *const cli_verbs[] = {
-	&verb_status,    &verb_peers,       &verb_attach,
-	&verb_detach,    &verb_attachments, &verb_plan,
-	&verb_down,      &verb_up,          &verb_kick,
-	&verb_log_level, &verb_reload,      &verb_accept_identity,
-	&verb_cleanup,   &verb_genkey,      &verb_check,
-	&verb_version,   &verb_help,        NULL,
+	&verb_status,      &verb_peers,     &verb_attach, &verb_detach,
+	&verb_attachments, &verb_plan,      &verb_down,   &verb_up,
+	&verb_kick,        &verb_log_level, &verb_reload, &verb_accept_identity,
+	&verb_doctor,      &verb_cleanup,   &verb_genkey, &verb_check,
+	&verb_version,     &verb_help,      NULL,
 };
 
 /* The verb's own --help is the same everywhere, so it is looked for here. */

@@ -19,6 +19,8 @@ void render_attachments(const json_t *attachments, const struct face *f, struct 
 void render_attached(const json_t *attachment, const struct face *f, struct strbuf *b);
 /* `sennit plan`. */
 void render_plan(const json_t *plan, const struct face *f, struct strbuf *b);
+/* `sennit doctor`; verbose: also what is well. */
+void render_doctor(const json_t *result, bool verbose, const struct face *f, struct strbuf *b);
 
 /* --- for the renderers --------------------------------------------------------- */
 
