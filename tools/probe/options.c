@@ -2,11 +2,10 @@
 /*
  * A word is a port when it is a number, a range, a list of them, or the name of one
  * of the two ports; any other is a host. So several of both may be given.
- *
- * Long options are looked up here and not by getopt_long(3), which says of a
- * wrong one only that it is wrong.
  */
 #include "options.h"
+
+#include "base/options.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -48,20 +47,18 @@ static const char usage[] =
 
 enum { OPT_FULL = 256, OPT_MTU, OPT_FROM, OPT_RATE, OPT_JSON };
 
-struct option_row {
-	const char *name; /* NULL: none */
-	int letter;       /* from 256 on: none */
-	bool argument;
-};
-
-static const struct option_row rows[] = {
-	{ "verbose", 'v', false },   { "quiet", 'q', false },     { NULL, 'u', false },
-	{ NULL, 'z', false },        { NULL, 'n', false },        { NULL, '4', false },
-	{ NULL, '6', false },        { NULL, 'w', true },         { NULL, 'c', true },
-	{ NULL, 'i', true },         { NULL, 's', true },         { NULL, 'p', true },
-	{ "full", OPT_FULL, false }, { "mtu", OPT_MTU, false },   { "from", OPT_FROM, true },
-	{ "rate", OPT_RATE, true },  { "json", OPT_JSON, false }, { "help", 'h', false },
-	{ "version", 'V', false },
+static const char shorts[] = ":46nuvzqw:c:i:s:p:hV";
+static const struct option longs[] = {
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "full", no_argument, NULL, OPT_FULL },
+	{ "mtu", no_argument, NULL, OPT_MTU },
+	{ "from", required_argument, NULL, OPT_FROM },
+	{ "rate", required_argument, NULL, OPT_RATE },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ 0 },
 };
 
 unsigned options_rounds(const struct options *o)
@@ -82,59 +79,6 @@ static int fail(const char *fmt, ...)
 	va_end(args);
 	fputs("\n'sennit-probe --help' says how it is used\n", stderr);
 	return -EINVAL;
-}
-
-/* --- unknown options -------------------------------------------------------- */
-
-/* How many letters differ, roughly: what one has and the other has not. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[32];
-	size_t n = strlen(b);
-
-	if (n >= SN_ARRAY_SIZE(row))
-		return UINT_MAX;
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (; *a; a++) {
-		unsigned corner = row[0]++;
-
-		for (size_t j = 0; j < n; j++) {
-			unsigned change = corner + (*a != b[j]);
-
-			corner = row[j + 1];
-			row[j + 1] = SN_MIN(change, SN_MIN(row[j], corner) + 1);
-		}
-	}
-	return row[n];
-}
-
-static int fail_unknown(const char *name)
-{
-	const char *near = NULL;
-	unsigned best = 3;
-
-	for (size_t i = 0; i < SN_ARRAY_SIZE(rows); i++) {
-		unsigned d = rows[i].name ? distance(name, rows[i].name) : UINT_MAX;
-
-		if (d < best) {
-			best = d;
-			near = rows[i].name;
-		}
-	}
-	if (near)
-		return fail("there is no option --%s; did you mean --%s?", name, near);
-	return fail("there is no option --%s", name);
-}
-
-/* Letters of nc that ask for what is not done here. */
-static int fail_letter(char letter)
-{
-	if (letter == 'b')
-		return fail("-b: broadcast addresses are never asked");
-	if (letter == 'l' || letter == 'k')
-		return fail("-%c: this only asks; to listen use nc", letter);
-	return fail("there is no option -%c", letter);
 }
 
 /* --- values ----------------------------------------------------------------- */
@@ -182,6 +126,7 @@ static int parse_source(const char *text, struct options *o)
 
 /* --- words ------------------------------------------------------------------ */
 
+/* "500", "500-510", "500,4500". */
 static bool looks_like_ports(const char *word)
 {
 	return word[0] >= '0' && word[0] <= '9' && word[strspn(word, "0123456789-,")] == '\0';
@@ -249,35 +194,39 @@ static int add_word(struct options *o, const char *word)
 
 /* --- the line --------------------------------------------------------------- */
 
-static void take_flag(int option, struct options *o)
+/* 0, or 1: no flag. */
+static int take_flag(int option, struct options *o)
 {
 	switch (option) {
 	case 'v':
 		o->verbose = true;
-		break;
+		return 0;
 	case 'q':
 		o->quiet = true;
-		break;
+		return 0;
 	case 'n':
 		o->numeric = true;
-		break;
+		return 0;
 	case '4':
 		o->family = AF_INET;
-		break;
+		return 0;
 	case '6':
 		o->family = AF_INET6;
-		break;
+		return 0;
 	case OPT_FULL:
 		o->full = true;
-		break;
+		return 0;
 	case OPT_MTU:
 		o->mtu = true;
-		break;
+		return 0;
 	case OPT_JSON:
 		o->json = true;
-		break;
-	default: /* -u, -z: always so */
-		break;
+		return 0;
+	case 'u': /* always so */
+	case 'z':
+		return 0;
+	default:
+		return 1;
 	}
 }
 
@@ -302,78 +251,17 @@ static int take_value(int option, const char *value, struct options *o)
 	}
 }
 
-static int take(const struct option_row *row, const char *value, struct options *o)
+static int take(int option, struct options *o, const struct sn_error *e)
 {
-	if (row->letter == 'h' || row->letter == 'V') {
-		fputs(row->letter == 'h' ? usage : "sennit-probe " SENNIT_VERSION "\n", stdout);
+	if (option == 'h' || option == 'V') {
+		fputs(option == 'h' ? usage : "sennit-probe " SENNIT_VERSION "\n", stdout);
 		return 1;
 	}
-	if (row->argument)
-		return take_value(row->letter, value, o);
-	take_flag(row->letter, o);
-	return 0;
-}
-
-/* "--name", "--name=value", "--name value"; *i is moved over what was used. */
-static int take_long(int argc, char **argv, int *i, struct options *o)
-{
-	const char *word = argv[*i] + 2, *equals = strchr(word, '=');
-	_cleanup_free_ char *name = xstrndup(word, equals ? (size_t)(equals - word) : strlen(word));
-
-	for (size_t k = 0; k < SN_ARRAY_SIZE(rows); k++) {
-		if (!rows[k].name || !streq(rows[k].name, name))
-			continue;
-		if (equals && !rows[k].argument)
-			return fail("--%s takes no value", name);
-		if (!rows[k].argument)
-			return take(&rows[k], NULL, o);
-		if (!equals && *i + 1 >= argc)
-			return fail("--%s takes a value", name);
-		return take(&rows[k], equals ? equals + 1 : argv[++*i], o);
-	}
-	return fail_unknown(name);
-}
-
-static const struct option_row *find_letter(char letter)
-{
-	for (size_t k = 0; k < SN_ARRAY_SIZE(rows); k++)
-		if (rows[k].letter == letter)
-			return &rows[k];
-	return NULL;
-}
-
-/* "-uzv", "-w5", "-w 5". */
-static int take_letters(int argc, char **argv, int *i, struct options *o)
-{
-	for (const char *at = argv[*i] + 1; *at; at++) {
-		const struct option_row *row = find_letter(*at);
-		int r;
-
-		if (!row)
-			return fail_letter(*at);
-		if (row->argument) {
-			if (!at[1] && *i + 1 >= argc)
-				return fail("-%c takes a value", *at);
-			return take(row, at[1] ? at + 1 : argv[++*i], o);
-		}
-		r = take(row, NULL, o);
-		if (r != 0)
-			return r;
-	}
-	return 0;
-}
-
-static int take_word(int argc, char **argv, int *i, bool *only_words, struct options *o)
-{
-	const char *word = argv[*i];
-
-	if (*only_words || word[0] != '-' || !word[1])
-		return add_word(o, word);
-	if (streq(word, "--")) {
-		*only_words = true;
-		return 0;
-	}
-	return word[1] == '-' ? take_long(argc, argv, i, o) : take_letters(argc, argv, i, o);
+	if (option == '?' && streq(e->text, "there is no option '-b'"))
+		return fail("-b: broadcast addresses are never asked");
+	if (option == '?')
+		return fail("%s", e->text);
+	return take_flag(option, o) == 0 ? 0 : take_value(option, optarg, o);
 }
 
 static int complete(struct options *o)
@@ -393,15 +281,19 @@ static int complete(struct options *o)
 
 int options_parse(int argc, char **argv, struct options *o)
 {
-	bool only_words = false;
+	struct sn_error e;
+	int option;
 
 	o->interval_ms = -1;
-	for (int i = 1; i < argc; i++) {
-		int r = take_word(argc, argv, &i, &only_words, o);
+	while ((option = options_next(argc, argv, shorts, longs, &e)) != -1) {
+		int r = take(option, o, &e);
 
 		if (r != 0)
 			return r;
 	}
+	for (int i = optind; i < argc; i++)
+		if (add_word(o, argv[i]) < 0)
+			return -EINVAL;
 	return complete(o);
 }
 
