@@ -107,15 +107,22 @@ static bool is_own(const struct ike_prober *p, const struct sn_addr *a, bool exa
 	return false;
 }
 
+/* The last address of a network of this host (which ifa_broadaddr need not name). */
 static bool is_broadcast(const struct ike_prober *p, const struct sn_addr *a)
 {
-	struct sn_addr own;
+	for (const struct ifaddrs *i = p->own; i; i = i->ifa_next) {
+		uint32_t own, mask, to;
 
-	for (const struct ifaddrs *i = p->own; i; i = i->ifa_next)
-		if ((i->ifa_flags & IFF_BROADCAST) && i->ifa_broadaddr &&
-		    sn_addr_from_sockaddr(i->ifa_broadaddr, &own, NULL) == 0 &&
-		    sn_addr_cmp(&own, a) == 0)
+		if (a->family != AF_INET || !i->ifa_addr || i->ifa_addr->sa_family != AF_INET ||
+		    !i->ifa_netmask || !(i->ifa_flags & IFF_BROADCAST))
+			continue;
+		own = ntohl(((const struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr);
+		mask = ntohl(((const struct sockaddr_in *)i->ifa_netmask)->sin_addr.s_addr);
+		memcpy(&to, a->bytes, sizeof(to));
+		/* a /31 and a /32 have none (RFC 3021) */
+		if (~mask > 1 && ntohl(to) == (own | ~mask))
 			return true;
+	}
 	return false;
 }
 

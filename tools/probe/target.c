@@ -15,7 +15,6 @@
 #include <stdio.h>
 
 #define WINDOW 16 /* ports under way at a time */
-#define REFUSED_MANY 4
 #define SECOND_LOOK_PAUSE_MS 1200
 
 /* A question's way back to its port. */
@@ -56,7 +55,6 @@ static void add(struct port_result *p, const struct ike_evidence *e)
 
 	p->rounds++;
 	p->answered_rounds += e->answers > 0;
-	p->silent_rounds += e->answers == 0 && e->refusal.error == 0;
 	*sum = *e;
 	if (first)
 		return;
@@ -84,6 +82,24 @@ static bool has_spoken(const struct ike_evidence *e)
 	       (e->refusal.icmp && sn_addr_cmp(&e->refusal.offender, &e->target.addr) == 0);
 }
 
+/* That there is no way to the host is true of all its ports, whichever it was said for. */
+static void inherit(struct target *t)
+{
+	const struct port_result *knows = NULL;
+
+	array_foreach(&t->ports, p)
+		if (p->judgement.verdict == IKE_UNREACHABLE ||
+		    p->judgement.verdict == IKE_NO_NEIGHBOUR)
+			knows = p;
+	if (!knows)
+		return;
+	array_foreach(&t->ports, p)
+		if (p->rounds > 0 && p->judgement.verdict == IKE_SILENT) {
+			p->e.refusal = knows->e.refusal;
+			ike_judge(&p->e, &p->judgement);
+		}
+}
+
 static void judge_all(struct target *t)
 {
 	size_t spoken = 0;
@@ -96,6 +112,7 @@ static void judge_all(struct target *t)
 		if (p->rounds == 0 && !p->trouble[0])
 			snprintf(p->trouble, sizeof(p->trouble), "not asked, stopped before");
 	}
+	inherit(t);
 }
 
 /* --- asking ----------------------------------------------------------------- */
@@ -107,7 +124,7 @@ static void on_asked(const struct ike_evidence *e, void *user)
 	struct port_result *p = &t->ports.v[a->index];
 
 	if (t->phase == PHASE_AGAIN)
-		p->rounds = p->silent_rounds = 0; /* this look counts, not the first */
+		p->rounds = 0; /* this look counts, not the first */
 	add(p, e);
 	ike_ask_free(sn_steal(p->ask));
 	t->under_way--;
@@ -182,16 +199,16 @@ static void next_mtu(struct target *t)
 
 static bool wants_second_look(const struct target *t)
 {
-	size_t refused = 0;
+	bool refused = false;
 
 	array_foreach(&t->ports, p)
-		refused += p->e.refusal.icmp;
-	return refused >= REFUSED_MANY && options_rounds(t->o) == 1 && !t->o->full;
+		refused = refused || (p->e.refusal.icmp && !p->e.refusal.by_us);
+	return refused && options_rounds(t->o) == 1 && !t->o->full;
 }
 
 static bool is_silent(const struct port_result *p)
 {
-	return p->rounds > 0 && p->silent_rounds == p->rounds;
+	return p->rounds > 0 && p->judgement.verdict == IKE_SILENT;
 }
 
 /* The next silent port, after the pause that the timer makes. */

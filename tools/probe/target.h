@@ -11,7 +11,7 @@
 struct port_result {
 	uint16_t port;
 	struct ike_evidence e; /* of all rounds */
-	unsigned rounds, answered_rounds, silent_rounds;
+	unsigned rounds, answered_rounds;
 	struct ike_ask *ask;   /* under way; NULL: none */
 	unsigned path_mtu;     /* IP bytes; 0: not known */
 	bool mtu_silent;       /* larger ones vanish without an ICMP error */

@@ -25,11 +25,15 @@ class Programs:
         return self.build / "tools/metadata/sennit-metadata"
 
     @property
+    def probe(self) -> Path:
+        return self.build / "tools/probe/sennit-probe"
+
+    @property
     def flows(self) -> Path:
         return self.build / "test/lab/sennit-flows"
 
     def missing(self) -> list[Path]:
-        every = (self.sennitd, self.sennit, self.metadata, self.flows)
+        every = (self.sennitd, self.sennit, self.metadata, self.probe, self.flows)
         return [path for path in every if not path.exists()]
 
 

@@ -101,7 +101,7 @@ static const struct row rows[] = {
 	{ "unreachable route here", .refusal = { EHOSTUNREACH }, .verdict = IKE_NOT_SENT,
 	  .summary = "a route here says unreachable" },
 	{ "our firewall drops", .refusal = { EPERM }, .verdict = IKE_NOT_SENT,
-	  .summary = "own firewall drops" },
+	  .summary = "own firewall does not" },
 	{ "whatever else", .refusal = { ENOBUFS }, .verdict = IKE_NOT_SENT,
 	  .summary = "No buffer space" },
 
