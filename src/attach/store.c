@@ -197,19 +197,48 @@ static int read_attachment(const json_t *v, const struct json_place *at, struct 
 	return r;
 }
 
-/* The last item against those before it. */
-static int check_unique(const struct attach_table *t, const struct json_place *at,
+static int cmp_veths(const void *a, const void *b)
+{
+	const struct attachment *const *x = a, *const *y = b;
+	int c = strcmp((*x)->veth, (*y)->veth);
+
+	return c ? c : sn_cmp_num(*x, *y);
+}
+
+static int cmp_addrs(const void *a, const void *b)
+{
+	const struct attachment *const *x = a, *const *y = b;
+	int c = sn_addr_cmp(&(*x)->addr.addr, &(*y)->addr.addr);
+
+	return c ? c : sn_cmp_num(*x, *y);
+}
+
+/* Both orders have what is the same side by side: each with each would take 4096 of them 0.1 s. */
+static int check_unique(const struct attach_table *t, const struct json_place *list,
 			struct sn_error *e)
 {
-	const struct attachment *a = &t->items.v[t->items.n - 1];
+	size_t n = t->items.n;
+	_cleanup_free_ const struct attachment **v = xcalloc(n + 1, sizeof(*v));
+	int r = 0;
 
-	for (const struct attachment *b = t->items.v; b < a; b++) {
-		if (streq(a->veth, b->veth))
-			return json_fail(at, e, "a second one of the name %s", a->veth);
-		if (sn_addr_cmp(&a->addr.addr, &b->addr.addr) == 0)
-			return json_fail(at, e, "a second one with %s", SN_ADDR_STR(&a->addr.addr));
+	for (size_t i = 0; i < n; i++)
+		v[i] = &t->items.v[i];
+	qsort(v, n, sizeof(*v), cmp_veths);
+	for (size_t i = 1; r == 0 && i < n; i++) {
+		struct json_place at = json_index(list, (size_t)(v[i] - t->items.v));
+
+		if (streq(v[i - 1]->veth, v[i]->veth))
+			r = json_fail(&at, e, "a second one of the name %s", v[i]->veth);
 	}
-	return 0;
+	qsort(v, n, sizeof(*v), cmp_addrs);
+	for (size_t i = 1; r == 0 && i < n; i++) {
+		struct json_place at = json_index(list, (size_t)(v[i] - t->items.v));
+
+		if (sn_addr_cmp(&v[i - 1]->addr.addr, &v[i]->addr.addr) == 0)
+			r = json_fail(&at, e, "a second one with %s",
+				      SN_ADDR_STR(&v[i]->addr.addr));
+	}
+	return r;
 }
 
 static int read_list(const json_t *list, const struct json_place *at, struct attach_table *t,
@@ -221,12 +250,10 @@ static int read_list(const json_t *list, const struct json_place *at, struct att
 		struct json_place here = json_index(at, i);
 		int r = read_attachment(json_array_get(list, i), &here, array_add(&t->items), e);
 
-		if (r == 0)
-			r = check_unique(t, &here, e);
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return check_unique(t, at, e);
 }
 
 int attach_table_parse(const char *text, size_t len, struct attach_table **ret, struct sn_error *e)

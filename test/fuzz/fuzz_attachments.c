@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sn_require(text && attach_table_parse(text, strlen(text), &again, &e) == 0);
 	v2 = attach_table_to_json(again);
 	sn_require(json_equal(v, v2));
-	while (t->items.n)
+	for (size_t i = 0; i < 2 && t->items.n; i++)
 		attach_table_remove(t, t->items.n / 2);
 	return 0;
 }
