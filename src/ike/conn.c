@@ -227,26 +227,32 @@ static bool read_key(const char *id, struct object_ike_key *key)
 	return true;
 }
 
-static unsigned count_keys(const struct object_set *set, size_t first, const char *peer)
+/* By peer; of one in charon's order. */
+static int cmp_keys(const void *a, const void *b)
 {
-	unsigned n = 0;
+	const struct object_ike_key *x = a, *y = b;
+	int c = strcmp(x->peer, y->peer);
 
-	for (size_t i = first; i < set->o.n; i++)
-		n += set->o.v[i].kind == OBJECT_IKE_KEY && streq(set->o.v[i].key.peer, peer);
-	return n;
+	return c ? c : sn_cmp_num(x->order, y->order);
 }
 
 void conn_read_keys(const struct vici_node *reply, struct object_set *set)
 {
 	const struct vici_node *list = vici_child(reply, "keys");
-	size_t first = set->o.n;
+	ARRAY(struct object_ike_key) keys = { 0 };
+	unsigned order = 0;
 
 	for (size_t i = 0; list && list->type == VICI_LIST && i < list->n_children; i++) {
-		struct object_ike_key key = { 0 };
+		struct object_ike_key key = { .order = (unsigned)i };
 
-		if (!read_key(list->children[i].value, &key))
-			continue;
-		key.order = count_keys(set, first, key.peer);
-		object_set_add(set, OBJECT_IKE_KEY)->key = key;
+		if (read_key(list->children[i].value, &key))
+			*array_add(&keys) = key;
 	}
+	array_sort(&keys, cmp_keys);
+	for (size_t i = 0; i < keys.n; i++) {
+		order = i > 0 && streq(keys.v[i - 1].peer, keys.v[i].peer) ? order + 1 : 0;
+		keys.v[i].order = order;
+		object_set_add(set, OBJECT_IKE_KEY)->key = keys.v[i];
+	}
+	array_free(&keys);
 }
