@@ -13,7 +13,6 @@
 #include <sys/ioctl.h>
 
 #define CALL_TIMEOUT_MS 15000
-#define CONFIG_MAX_BYTES (1u << 20)
 #define DEFAULT_WIDTH 100
 #define MIN_WIDTH 60
 #define HELP_WIDTH 80

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 
-#define CONFIG_MAX_BYTES (1u << 20)
 #define ASK_TIMEOUT_MS 3000
 
 struct options {

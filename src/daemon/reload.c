@@ -14,15 +14,13 @@
 
 #include <errno.h>
 
-#define CONFIG_LIMIT (1u << 20)
-
 extern char **environ;
 
 int config_source_read(const struct config_source *source, struct config **ret, struct sn_error *e)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
-	int r = file_read(source->file, CONFIG_LIMIT, &text, &len);
+	int r = file_read(source->file, CONFIG_MAX_BYTES, &text, &len);
 
 	if (r < 0 && (r != -ENOENT || source->named))
 		return sn_error_set(e, r, "%s: %s", source->file, sn_strerror(r));

@@ -68,7 +68,7 @@ static const struct {
 	bool list; /* an array of entries, taken as it arrives */
 	enum rancher_list which;
 } documents[DOCUMENTS] = {
-	[DOC_NETWORKS] = { "/networks", (size_t)1 << 20, false, RANCHER_LISTS },
+	[DOC_NETWORKS] = { "/networks", RANCHER_MAX_ENTRY, false, RANCHER_LISTS },
 	[DOC_SELF_HOST] = { "/self/host", RANCHER_MAX_ENTRY, false, RANCHER_LISTS },
 	[DOC_HOSTS] = { "/hosts", (size_t)16 << 20, true, RANCHER_HOSTS },
 	[DOC_CONTAINERS] = { "/containers", (size_t)128 << 20, true, RANCHER_CONTAINERS },

@@ -18,7 +18,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define CONFIG_MAX_BYTES (1 << 20)
 #define MAX_TEXT 1024
 /* sun_path holds 108 bytes, and names like "/control.sock" come after it. */
 #define MAX_RUN_DIR 80

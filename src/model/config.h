@@ -11,6 +11,9 @@
 #include "base/error.h"
 #include "base/log.h"
 
+/* It is read again in a turn of the loop; a file with all keys is below 4 KiB. */
+#define CONFIG_MAX_BYTES (128 << 10)
+
 enum dataplane_choice { DATAPLANE_AUTO, DATAPLANE_XFRM, DATAPLANE_LIBIPSEC };
 
 struct config_listener {

@@ -12,9 +12,12 @@
 #include "plan/object.h"
 #include "plan/plan.h"
 
-/* More records than any plan makes; a longer file is not ours. */
-#define SYSCTL_RECORDS_MAX 4096
-#define SYSCTL_FILE_LIMIT (1024 * 1024)
+/*
+ * More records than any plan makes; a longer file is not ours. Each is read below
+ * /proc/sys at every look at the kernel, in a turn of the loop.
+ */
+#define SYSCTL_RECORDS_MAX 256
+#define SYSCTL_FILE_LIMIT (128 * 1024)
 
 struct sysctls;
 
