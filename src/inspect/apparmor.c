@@ -5,8 +5,15 @@
 
 /* Nesting of braces and of stars; a profile that needs more matches nothing. */
 #define MAX_DEPTH 64
+/* Tries of one glob: each star and brace multiplies them. */
+#define MAX_TRIES 20000u
 
-static bool glob_from(const char *g, const char *p, unsigned depth);
+/* One glob against one path. */
+struct match {
+	unsigned depth, tries;
+};
+
+static bool glob_from(const char *g, const char *p, struct match *m);
 
 /* Past the closing brace of the alternatives that begin after g[-1] == '{'; NULL: none. */
 static const char *brace_end(const char *g)
@@ -21,7 +28,7 @@ static const char *brace_end(const char *g)
 }
 
 /* Each alternative, with what follows the brace, against the path. */
-static bool match_brace(const char *g, const char *p, unsigned depth)
+static bool match_brace(const char *g, const char *p, struct match *m)
 {
 	const char *rest = brace_end(g), *begin = g;
 	unsigned nested = 0;
@@ -37,7 +44,7 @@ static bool match_brace(const char *g, const char *p, unsigned depth)
 		if (nested || (*g != ',' && g + 1 != rest))
 			continue;
 		whole = xasprintf("%.*s%s", (int)(g - begin), begin, rest);
-		if (glob_from(whole, p, depth + 1))
+		if (glob_from(whole, p, m))
 			return true;
 		begin = g + 1;
 	}
@@ -45,19 +52,19 @@ static bool match_brace(const char *g, const char *p, unsigned depth)
 }
 
 /* One star ends at a slash, two do not. */
-static bool match_star(const char *g, const char *p, unsigned depth)
+static bool match_star(const char *g, const char *p, struct match *m)
 {
 	bool any = g[1] == '*';
 
 	for (g += any ? 2 : 1;; p++) {
-		if (glob_from(g, p, depth + 1))
+		if (glob_from(g, p, m))
 			return true;
 		if (!*p || (!any && *p == '/'))
 			return false;
 	}
 }
 
-static bool match_class(const char *g, const char *p, unsigned depth)
+static bool match_class(const char *g, const char *p, struct match *m)
 {
 	const char *end = strchr(g + 1, ']');
 	bool no = g[1] == '^', in = false;
@@ -72,20 +79,18 @@ static bool match_class(const char *g, const char *p, unsigned depth)
 			in |= *p == *g;
 		}
 	}
-	return in != no && glob_from(end + 1, p + 1, depth);
+	return in != no && glob_from(end + 1, p + 1, m);
 }
 
-static bool glob_from(const char *g, const char *p, unsigned depth)
+static bool glob_here(const char *g, const char *p, struct match *m)
 {
-	if (depth > MAX_DEPTH)
-		return false;
 	for (; *g; g++, p++) {
 		if (*g == '{')
-			return match_brace(g + 1, p, depth);
+			return match_brace(g + 1, p, m);
 		if (*g == '*')
-			return match_star(g, p, depth);
+			return match_star(g, p, m);
 		if (*g == '[')
-			return match_class(g, p, depth);
+			return match_class(g, p, m);
 		if (*g == '\\' && g[1])
 			g++;
 		else if (*g == '?' && *p && *p != '/')
@@ -96,9 +101,24 @@ static bool glob_from(const char *g, const char *p, unsigned depth)
 	return !*p;
 }
 
+static bool glob_from(const char *g, const char *p, struct match *m)
+{
+	bool r;
+
+	if (m->depth == MAX_DEPTH || m->tries == MAX_TRIES)
+		return false;
+	m->tries++;
+	m->depth++;
+	r = glob_here(g, p, m);
+	m->depth--;
+	return r;
+}
+
 bool apparmor_glob(const char *glob, const char *path)
 {
-	return glob_from(glob, path, 0);
+	struct match m = { 0 };
+
+	return glob_from(glob, path, &m);
 }
 
 /* The next word of the line, without quotes; NULL at its end. The line is changed. */
