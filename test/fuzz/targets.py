@@ -14,8 +14,10 @@ ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
 # a second is an age for one input; what a parser holds is bounded, too
 LIMITS = ("-timeout=1", "-rss_limit_mb=1024", "-max_len=8192", "-verbosity=0")
 
-# The files whose lines a target is there to reach.
+# The files whose lines a target is there to reach; of one that does other things too, the
+# functions: "FILE:f,g".
 PARSERS = {
+    "apparmor": ("src/inspect/apparmor.c",),
     "attachments": ("src/attach/store.c",),
     "charon_answers": ("src/ike/sa.c", "src/ike/conn.c"),
     "config": ("src/model/config.c",),
@@ -24,21 +26,28 @@ PARSERS = {
     "heartbeat": ("src/probe/heartbeat.c",),
     "http": ("src/api/http_request.c",),
     "identity": ("src/daemon/identity.c",),
-    "ike_answer": ("src/probe/ike_probe.c", "src/probe/ike_verdict.c"),
+    "ike_answer": ("src/probe/ike_probe.c",),
+    "legacy": ("src/inspect/legacy.c:verdict_of,look_at_ports,is_for_everything,look_at_rule,"
+               "chain_drops,entry_at,legacy_parse",),
     "mesh_file": ("src/model/mesh_file.c",),
     "metadata_answer": ("tools/metadata/answer.c", "tools/metadata/document.c",
                         "tools/metadata/history.c", "tools/metadata/render.c"),
     "metadata_arguments": ("tools/metadata/arguments.c",),
     "metadata_request": ("tools/metadata/request.c",),
-    "rancher": ("src/model/rancher.c", "src/model/rancher_facts.c", "src/model/settle.c",
-                "src/model/claims.c"),
+    "rancher": ("src/model/rancher.c", "src/model/settle.c", "src/model/claims.c",
+                "src/model/draft.c"),
     "rancher_changes": ("src/model/rancher_changes.c",),
     "rancher_entries": ("src/model/json_stream.c", "src/model/rancher_facts.c"),
+    "redact": ("src/inspect/redact.c",),
     "render": ("src/cli/render.c", "src/cli/render_peers.c", "src/cli/render_status.c",
                "src/cli/face.c"),
+    "resolv_conf": ("src/inspect/resolv_conf.c",),
+    "ruleset": ("src/inspect/ruleset.c",),
     "secret": ("src/secret/secret.c",),
     "snapshot": ("src/model/stored.c", "src/model/snapshot.c"),
-    "sysctls": ("src/net/sysctl.c",),
+    "sysctls": ("src/net/sysctl.c:path_is_valid,full_path,sysctl_read,find,sysctl_original,read_field,"
+                "read_record,read_records,load_file,sysctls_load,sysctls_free,observe_one,"
+                "sysctl_observe",),
     "token": ("src/metadata/token.c",),
     "verbs": ("src/daemon/verbs.c",),
     "vici": ("src/ike/vici_codec.c",),
@@ -72,17 +81,23 @@ def command(program: Path, found: Path, seeds: Path, *walk: str) -> list[str]:
     return [str(program), *walk, *LIMITS, f"-artifact_prefix={found}-", str(found), str(seeds)]
 
 
-def reached(program: Path, profile: Path, names: tuple[str, ...]) -> dict[str, dict[int, bool]]:
+def reached(program: Path, profile: Path, parsers: tuple[str, ...]) -> dict[str, dict[int, bool]]:
     """Of each file the lines that have code, and whether they were reached."""
     out = subprocess.run(["llvm-cov", "export", "-format=lcov", f"-instr-profile={profile}",
                           str(program)], capture_output=True, text=True, check=True).stdout
+    wanted = dict(parser.partition(":")[::2] for parser in parsers)
     lines: dict[str, dict[int, bool]] = {}
-    wanted = {str(ROOT / name): name for name in names}
-    name = None
+    name, functions = "", {}
     for record in out.splitlines():
-        if record.startswith("SF:"):
-            name = wanted.get(os.path.realpath(record[3:]))
-        elif record.startswith("DA:") and name:
-            number, count = record[3:].split(",")[:2]
-            lines.setdefault(name, {})[int(number)] = int(count) > 0
+        kind, _, rest = record.partition(":")
+        if kind == "SF":
+            name, functions = os.path.relpath(os.path.realpath(rest), ROOT), {}
+        elif kind == "FN":
+            line, function = rest.split(",", 1)
+            functions[int(line)] = function.rpartition(":")[2]
+        elif kind == "DA" and name in wanted:
+            number, count = map(int, rest.split(",")[:2])
+            inside = functions[max(line for line in functions if line <= number)]
+            if not wanted[name] or inside in wanted[name].split(","):
+                lines.setdefault(name, {})[number] = count > 0
     return lines
