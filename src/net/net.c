@@ -254,6 +254,11 @@ int net_sysctl_original(struct net *net, const char *path, char *ret, size_t siz
 	return sysctl_original(net->sysctls, path, ret, size);
 }
 
+bool net_sysctl_is_ours(struct net *net, const char *path)
+{
+	return sysctl_is_ours(net->sysctls, path);
+}
+
 int net_sysctl_read(const char *path, char *ret, size_t size)
 {
 	return sysctl_read(path, ret, size);

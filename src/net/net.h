@@ -75,6 +75,8 @@ int net_default_device(struct net *net, char ret[static IFNAMSIZ]);
 int net_sysctl_read(const char *path, char *ret, size_t size);
 /* What it was before sennit first wrote it, as recorded; else what it is. As net_sysctl_read(). */
 int net_sysctl_original(struct net *net, const char *path, char *ret, size_t size);
+/* Whether a recorded one has the value that sennit gave it: then cleanup puts the old one back. */
+bool net_sysctl_is_ours(struct net *net, const char *path);
 /* True when the kernel can make an XFRM interface and has ESP: tried, not guessed. */
 bool net_has_kernel_esp(struct net *net);
 /* 0 and its index, or -ENODEV. */

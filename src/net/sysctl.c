@@ -93,6 +93,14 @@ int sysctl_original(struct sysctls *s, const char *path, char *ret, size_t size)
 	return snprintf(ret, size, "%s", record->old) < (int)size ? 0 : -EMSGSIZE;
 }
 
+bool sysctl_is_ours(struct sysctls *s, const char *path)
+{
+	const struct record *record = find(s, path);
+	char now[sizeof(record->ours)];
+
+	return record && sysctl_read(path, now, sizeof(now)) == 0 && streq(now, record->ours);
+}
+
 static int save(struct sysctls *s, struct sn_error *e)
 {
 	_cleanup_json_ json_t *list = json_array();

@@ -41,5 +41,8 @@ int sysctl_apply(struct sysctls *s, struct netlink *nl, const struct plan_step *
  * sysctl_read(). */
 int sysctl_original(struct sysctls *s, const char *path, char *ret, size_t size);
 
+/* It is recorded and has the value that we gave it. */
+bool sysctl_is_ours(struct sysctls *s, const char *path);
+
 /* The value without its line feed. 0, or a negative errno: -EINVAL for a path that is none. */
 int sysctl_read(const char *path, char *ret, size_t size);

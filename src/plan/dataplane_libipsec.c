@@ -26,6 +26,9 @@
 #define MAX_SELECTORS 255
 #define REPLAY_WINDOW 128
 
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x) TEXT_OF_(x)
+
 static const struct guard_tunnel guard_tunnel = { .devices = DEVICE };
 
 #define HOW_TO_HELP                                                                                \
@@ -203,15 +206,22 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 const struct dataplane dataplane_libipsec = {
 	.name = "libipsec",
 	.default_mtu = MAX_MTU,
-	.charon_plugins = "load = random nonce aesni chapoly openssl kdf kernel-libipsec "
-			  "kernel-netlink socket-default vici\n"
-			  "plugins {\n"
-			  "	kernel-netlink {\n"
-			  "		fwmark = 0x7777\n"
-			  /* charon writes it to /proc: the kernel's own default leaves no trace */
-			  "		xfrm_acq_expires = 30\n"
-			  "	}\n"
-			  "}\n",
+	.charon_plugins =
+		"load = random nonce aesni chapoly openssl kdf kernel-libipsec "
+		"kernel-netlink socket-default vici\n"
+		"routing_table = " TEXT_OF(
+			SENNIT_CHARON_TABLE) "\n"
+					     "routing_table_prio = " TEXT_OF(
+						     SENNIT_CHARON_TABLE) "\n"
+									  "plugins {\n"
+									  "	kernel-netlink {\n"
+									  "		fwmark "
+									  "= " TEXT_OF(
+										  SENNIT_CHARON_MARK) "\n"
+												      /* charon writes it to /proc: the kernel's own default leaves no trace */
+												      "		xfrm_acq_expires = 30\n"
+												      "	}\n"
+												      "}\n",
 	.want = want,
 	.want_guard = want_guard,
 };

@@ -157,6 +157,8 @@ const struct dataplane dataplane_xfrm = {
 	.charon_plugins = "load = random nonce aesni chapoly openssl kdf kernel-netlink "
 			  "socket-default vici\n"
 			  "install_routes = no\n"
+			  /* nor the rule that leads to them: a killed charon would leave it */
+			  "routing_table = 0\n"
 			  "plugins {\n"
 			  "	kernel-netlink {\n"
 			  /* charon writes it to /proc: the kernel's own default leaves no trace */

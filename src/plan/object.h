@@ -23,6 +23,12 @@
 #define SENNIT_LINK_PREFIX "sn"
 /* Connections and shared keys of ours in charon begin so. */
 #define SENNIT_IKE_PREFIX "sennit-"
+/*
+ * The routes that charon makes by itself stand in this table, and the rule that leads there
+ * (of this priority, too) has a mark that no packet has: see dataplane_libipsec.c.
+ */
+#define SENNIT_CHARON_TABLE 220
+#define SENNIT_CHARON_MARK 0x7777
 /* UDP port of the heartbeats, between host overlay addresses. */
 #define SENNIT_HEARTBEAT_PORT 8112
 

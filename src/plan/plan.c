@@ -103,6 +103,16 @@ void plan_build(const struct object_set *wanted, const struct object_set *observ
 	array_sort(&ret->steps, cmp_steps);
 }
 
+void plan_build_removal(const struct object_set *observed, unsigned known, struct plan *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	array_foreach(&observed->o, o) {
+		if (known & OBJECT_BIT(o->kind))
+			add_step(ret, PLAN_DELETE, o, NULL);
+	}
+	array_sort(&ret->steps, cmp_steps);
+}
+
 void plan_fini(struct plan *plan)
 {
 	array_free(&plan->steps);

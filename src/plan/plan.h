@@ -37,6 +37,8 @@ struct plan {
  */
 void plan_build(const struct object_set *wanted, const struct object_set *observed, unsigned known,
 		struct plan *ret);
+/* Everything goes, the veths of attachments too: for cleanup. As plan_build(). */
+void plan_build_removal(const struct object_set *observed, unsigned known, struct plan *ret);
 void plan_fini(struct plan *plan);
 #define _cleanup_plan_ _cleanup_(plan_fini)
 /* One line a step: "+ route …", "~ link snbr0: mtu 1500 instead of 1400", "- conn …". */

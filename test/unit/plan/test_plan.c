@@ -309,6 +309,31 @@ static void a_link_with_another_number_is_made_anew(void **state)
 	assert_string_equal(text, "- link snx1\n+ link snx1 xfrm if_id 1 mtu 1400 down\n");
 }
 
+static void a_removal_takes_all_and_the_guard_last(void **state)
+{
+	_cleanup_object_set_ struct object_set observed = { 0 };
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_plan_ struct plan plan = { 0 };
+	struct object_route *r;
+
+	(void)state;
+	strcpy(object_set_add(&observed, OBJECT_NFT)->nft.name, "sennit");
+	add_link(&observed, "snv1", LINK_VETH, "snbr0", 0);
+	add_link(&observed, "snbr0", LINK_BRIDGE, "", 0);
+	r = &object_set_add(&observed, OBJECT_ROUTE)->route;
+	r->dst.addr.family = AF_INET;
+	r->table = 254;
+	r->unreachable = true;
+	object_set_sort(&observed);
+	plan_build_removal(&observed, OBJECT_ALL_NET & ~OBJECT_BIT(OBJECT_SYSCTL), &plan);
+	plan_print(&plan, &text);
+	assert_string_equal(strbuf_str(&text), "- link snbr0\n- link snv1\n- route 0.0.0.0/0\n"
+					       "- table  sennit\n");
+	plan_fini(&plan);
+	plan_build_removal(&observed, OBJECT_BIT(OBJECT_ROUTE), &plan);
+	assert_int_equal(plan.steps.n, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +344,7 @@ int main(void)
 		cmocka_unit_test(a_plan_never_makes_or_deletes_a_veth),
 		cmocka_unit_test(a_bridge_comes_before_its_ports_whatever_the_names),
 		cmocka_unit_test(a_link_with_another_number_is_made_anew),
+		cmocka_unit_test(a_removal_takes_all_and_the_guard_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
