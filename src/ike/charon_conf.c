@@ -69,25 +69,24 @@ int charon_conf_write(const struct charon_settings *settings, struct strbuf *ret
 		return sn_error_set(e, -ENAMETOOLONG, "%s: too long for a Unix socket in it",
 				    run_dir);
 	strbuf_addf(ret,
-		    "# Written by sennitd at each start of its charon.\n"
-		    "charon-systemd {\n"
-		    "%s"
-		    "%s\n"
-		    "\tplugins {\n"
-		    "\t\tvici {\n"
-		    "\t\t\tsocket = \"unix://%s/charon.vici\"\n"
-		    "\t\t}\n"
-		    "\t}\n"
-		    "\tfilelog {\n"
-		    "\t\tsennit {\n"
-		    "\t\t\tpath = \"%s/charon.log\"\n"
-		    "%s"
-		    "\t\t}\n"
-		    "\t}\n"
-		    "\tjournal {\n"
-		    "\t\tdefault = -1\n"
-		    "\t}\n"
-		    "}\n",
+		    CHARON_CONF_FIRST_LINE "charon-systemd {\n"
+					   "%s"
+					   "%s\n"
+					   "\tplugins {\n"
+					   "\t\tvici {\n"
+					   "\t\t\tsocket = \"unix://%s/charon.vici\"\n"
+					   "\t\t}\n"
+					   "\t}\n"
+					   "\tfilelog {\n"
+					   "\t\tsennit {\n"
+					   "\t\t\tpath = \"%s/charon.log\"\n"
+					   "%s"
+					   "\t\t}\n"
+					   "\t}\n"
+					   "\tjournal {\n"
+					   "\t\tdefault = -1\n"
+					   "\t}\n"
+					   "}\n",
 		    settings_text, settings->plugins, run_dir, run_dir, log_text);
 	return 0;
 }

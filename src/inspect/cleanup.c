@@ -2,15 +2,17 @@
 /*
  * The order: containers (with --force), charon, then the kernel's objects by
  * a plan, then our files. charon first, because its tunnel device and SAs go
- * with it, and because while it lives it would answer peers.
+ * with it, and because while it lives it would answer peers. The files last:
+ * the records in them are wanted until what they tell of is gone.
  */
 #include "inspect/cleanup.h"
 
 #include "attach/attach.h"
-#include "ike/charon.h"
-#include "ike/vici.h"
+#include "inspect/our_files.h"
+#include "inspect/process.h"
 #include "loop/loop.h"
 #include "net/net.h"
+#include "net/remains.h"
 #include "plan/plan.h"
 
 #include <errno.h>
@@ -19,18 +21,25 @@
 #include <sys/un.h>
 
 #define CHARON_LIMIT_MS 8000
+/* A dead charon of a large mesh leaves thousands of SAs: so many are shown one by one. */
+#define SHOWN_ONE_BY_ONE 10
 
 struct cleanup {
 	const struct cleanup_options *o;
-	struct strbuf *report;
 	struct loop *loop;
-	struct loop_timer *timer;
 	struct net *net;
-	bool over; /* what was waited for happened */
+	struct attachments *attachments;
+	struct processes processes;
+	struct remains remains;
+	struct object_set observed;
+	struct plan plan; /* borrows from observed */
+	struct our_files files;
 };
 
+/* --- looking ----------------------------------------------------------------------- */
+
 /* Whether a daemon answers on the control socket. */
-static bool daemon_runs(const struct config *config)
+static bool daemon_answers(const struct config *config)
 {
 	_cleanup_free_ char *path = xasprintf("%s/control.sock", config->run_dir);
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -42,213 +51,367 @@ static bool daemon_runs(const struct config *config)
 	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
 }
 
-static int take_off_containers(struct cleanup *c, struct sn_error *e)
+static void forget_objects(struct cleanup *c)
 {
-	_cleanup_(attachments_freep) struct attachments *as = NULL;
-	const struct attachment *all;
-	size_t n;
-	int r = c->o->dry_run ? attachments_peek(c->o->config->state_dir, &as, e)
-			      : attachments_load(c->o->config->state_dir, &as, e);
+	plan_fini(&c->plan);
+	object_set_fini(&c->observed);
+	c->plan = (struct plan){ 0 };
+	c->observed = (struct object_set){ 0 };
+}
 
+/* The kernel as it is now. Anew at each step: between two much may change. */
+static int look_at_kernel(struct cleanup *c, struct sn_error *e)
+{
+	struct object_set nothing = { 0 };
+	unsigned known = 0;
+	int r;
+
+	forget_objects(c);
+	remains_fini(&c->remains);
+	c->remains = (struct remains){ 0 };
+	r = remains_read(&c->remains, e);
 	if (r < 0)
 		return r;
-	if (!c->o->dry_run)
-		attachments_sweep(as);
-	all = attachments_all(as, &n);
-	if (n > 0 && !c->o->force && !c->o->dry_run)
+	net_observe(c->net, &nothing, &c->observed, &known);
+	plan_build_removal(&c->observed, known, &c->plan);
+	return known == OBJECT_ALL_NET
+		       ? 0
+		       : sn_error_set(e, -EAGAIN,
+				      "the kernel's state cannot be read whole (%s); run it again",
+				      net_last_failure(c->net));
+}
+
+static int look(struct cleanup *c, struct sn_error *e)
+{
+	const struct config *config = c->o->config;
+	int r = attachments_peek(config->state_dir, &c->attachments, e);
+
+	if (r == 0)
+		r = net_new(c->loop, config->state_dir, &c->net, e);
+	if (r < 0)
+		return sn_error_wrap(e, "a record cannot be read; move that file away and run "
+					"'sennit cleanup' again, what it told of then stays");
+	r = processes_find(config->run_dir, config->charon, &c->processes, e);
+	if (r == 0)
+		r = look_at_kernel(c, e);
+	if (r < 0)
+		return r;
+	our_files_find(config->run_dir, config->state_dir, &c->files);
+	/* a charon that was started with another configuration than the one we know */
+	array_foreach(&c->processes.p, p) {
+		if (p->kind == PROCESS_CHARON && p->ours && !streq(p->run_dir, config->run_dir))
+			our_files_find(p->run_dir, NULL, &c->files);
+	}
+	return 0;
+}
+
+int cleanup_find(const struct cleanup_options *o, struct cleanup **ret, struct sn_error *e)
+{
+	_cleanup_(cleanup_freep) struct cleanup *c = xcalloc(1, sizeof(*c));
+	int r;
+
+	c->o = o;
+	c->loop = loop_new();
+	r = look(c, e);
+	if (r == 0)
+		*ret = sn_steal(c);
+	return r;
+}
+
+void cleanup_free(struct cleanup *c)
+{
+	if (!c)
+		return;
+	forget_objects(c);
+	remains_fini(&c->remains);
+	processes_fini(&c->processes);
+	our_files_fini(&c->files);
+	attachments_free(c->attachments);
+	net_free(c->net);
+	loop_free(c->loop);
+	free(c);
+}
+
+/* --- what it is about ----------------------------------------------------------------- */
+
+static bool is_veth(const struct plan_step *step)
+{
+	return step->found->kind == OBJECT_LINK && step->found->link.kind == LINK_VETH;
+}
+
+/* NULL when its record is gone. */
+static const struct attachment *attachment_of(const struct cleanup *c, const char *veth)
+{
+	size_t n;
+	const struct attachment *all = attachments_all(c->attachments, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (streq(all[i].veth, veth))
+			return &all[i];
+	return NULL;
+}
+
+/* sennit-metadata, which lives, keeps its address. */
+static bool goes(const struct cleanup *c, const struct remain *r)
+{
+	return r->ours &&
+	       !(r->kind == REMAIN_ADDRESS && processes_first(&c->processes, PROCESS_METADATA));
+}
+
+static bool is_ours(const struct process *p)
+{
+	return p->kind == PROCESS_CHARON && p->ours;
+}
+
+/* Somebody has changed it since we did: then it stays. */
+static bool is_settled_by_others(const struct cleanup *c, const struct plan_step *step)
+{
+	return step->found->kind == OBJECT_SYSCTL &&
+	       !net_sysctl_is_ours(c->net, step->found->sysctl.path);
+}
+
+bool cleanup_is_empty(const struct cleanup *c)
+{
+	array_foreach(&c->processes.p, p)
+		if (is_ours(p))
+			return false;
+	array_foreach(&c->remains.r, r)
+		if (goes(c, r))
+			return false;
+	return c->plan.steps.n == 0 && our_files_are_none(&c->files);
+}
+
+int cleanup_check(const struct cleanup *c, struct sn_error *e)
+{
+	const struct process *daemon = processes_first(&c->processes, PROCESS_SENNITD);
+	const char *veth = NULL;
+	size_t n = 0;
+
+	if (daemon || daemon_answers(c->o->config))
 		return sn_error_set(e, -EBUSY,
-				    "%zu containers are attached (%s is one); detach them, or "
-				    "use --force",
-				    n, SN_PREFIX_STR(&all[0].addr));
-	while (n > 0) {
+				    "sennitd runs (process %d) and would put everything back; stop "
+				    "it first: systemctl disable --now sennitd sennit-charon",
+				    daemon ? daemon->pid : 0);
+	array_foreach(&c->plan.steps, step) {
+		if (!is_veth(step))
+			continue;
+		veth = step->found->link.name;
+		n++;
+	}
+	if (n == 0 || c->o->force)
+		return 0;
+	return sn_error_set(e, -EBUSY,
+			    "%zu container%s attached (%s is one); detach them ('sennit "
+			    "attachments' lists them), or use --force",
+			    n, n == 1 ? " is" : "s are",
+			    attachment_of(c, veth) ? SN_PREFIX_STR(&attachment_of(c, veth)->addr)
+						   : veth);
+}
+
+/* --- saying ---------------------------------------------------------------------------- */
+
+static void add_step(const struct cleanup *c, const struct plan_step *step, struct strbuf *b)
+{
+	const struct attachment *a =
+		is_veth(step) ? attachment_of(c, step->found->link.name) : NULL;
+	const struct object *o = step->found;
+	char old[16];
+
+	if (is_settled_by_others(c, step))
+		return;
+	plan_step_print(step, b);
+	if (a)
+		strbuf_addf(b, " of attachment %s, %s", a->id, SN_PREFIX_STR(&a->addr));
+	if (o->kind == OBJECT_SYSCTL &&
+	    net_sysctl_original(c->net, o->sysctl.path, old, sizeof(old)) == 0)
+		strbuf_addf(b, ": from %s back to %s", o->sysctl.value, old);
+	strbuf_addc(b, '\n');
+}
+
+static void add_remains(const struct cleanup *c, struct strbuf *b)
+{
+	size_t n = 0;
+
+	array_foreach(&c->remains.r, r) {
+		if (goes(c, r) && n++ < SHOWN_ONE_BY_ONE)
+			strbuf_addf(b, "- %s\n", r->text);
+	}
+	if (n > SHOWN_ONE_BY_ONE)
+		strbuf_addf(b, "- %zu more like that\n", n - SHOWN_ONE_BY_ONE);
+}
+
+void cleanup_add_plan(const struct cleanup *c, struct strbuf *b)
+{
+	array_foreach(&c->processes.p, p) {
+		if (is_ours(p))
+			strbuf_addf(b, "- charon, process %d, with its tunnels\n", p->pid);
+	}
+	add_remains(c, b);
+	array_foreach(&c->plan.steps, step)
+		add_step(c, step, b);
+	our_files_add_plan(&c->files, b);
+}
+
+static void add_left_alone(const struct cleanup *c, struct strbuf *b)
+{
+	array_foreach(&c->processes.p, p) {
+		if (p->kind == PROCESS_CHARON && !p->ours)
+			strbuf_addf(b,
+				    "left alone: charon, process %d: its configuration is not "
+				    "sennit's (%s)\n",
+				    p->pid, p->run_dir ? p->run_dir : "the system's");
+		if (p->kind == PROCESS_METADATA)
+			strbuf_addf(b,
+				    "left alone: sennit-metadata, process %d: it may serve "
+				    "others; it ends by itself\n",
+				    p->pid);
+	}
+	array_foreach(&c->remains.r, r) {
+		if (!goes(c, r))
+			strbuf_addf(b, "left alone: %s: %s\n", r->text,
+				    r->why ? r->why : "sennit-metadata runs and needs it");
+	}
+	array_foreach(&c->plan.steps, step) {
+		if (is_settled_by_others(c, step))
+			strbuf_addf(b, "left alone: sysctl %s is %s, which sennit did not set\n",
+				    step->found->sysctl.path, step->found->sysctl.value);
+	}
+}
+
+static void add_kept(const char *what, const char *path, struct strbuf *b)
+{
+	if (path && access(path, F_OK) == 0)
+		strbuf_addf(b, "kept: %s %s, which is yours\n", what, path);
+}
+
+void cleanup_add_rest(const struct cleanup *c, struct strbuf *b)
+{
+	_cleanup_free_ char *record = xasprintf("%s/sysctls.json", c->o->config->state_dir);
+
+	add_left_alone(c, b);
+	our_files_add_rest(&c->files, b);
+	if (c->plan.steps.n > 0 && access(record, F_OK) < 0)
+		strbuf_addf(
+			b,
+			"left alone: forwarding of the uplink (net/ipv4/conf/DEVICE/forwarding): "
+			"%s is gone, which told what it was before\n",
+			record);
+	add_kept("the configuration", c->o->config_path, b);
+	add_kept("the secret", c->o->config->secret_file, b);
+}
+
+/* --- doing ------------------------------------------------------------------------------ */
+
+static int detach_all(struct cleanup *c, struct sn_error *e)
+{
+	const struct attachment *all;
+	size_t n;
+	int r;
+
+	/* a second cleanup must not make a state_dir that the first has removed */
+	attachments_all(c->attachments, &n);
+	if (n == 0)
+		return 0;
+	attachments_free(sn_steal(c->attachments));
+	r = attachments_load(c->o->config->state_dir, &c->attachments, e);
+	if (r < 0)
+		return r;
+	attachments_sweep(c->attachments);
+	while ((all = attachments_all(c->attachments, &n)) && n > 0) {
 		char id[ATTACHMENT_ID_SIZE];
 
 		memcpy(id, all[n - 1].id, sizeof(id));
-		strbuf_addf(c->report, "- attachment %s %s\n", id, SN_PREFIX_STR(&all[n - 1].addr));
-		if (c->o->dry_run) {
-			n--;
-			continue;
-		}
-		r = attachments_detach_id(as, id, e);
+		r = attachments_detach_id(c->attachments, id, e);
 		if (r < 0)
-			return r;
-		all = attachments_all(as, &n);
+			return sn_error_wrap(e, "attachment %s cannot be detached", id);
 	}
 	return 0;
-}
-
-static void on_over(void *user)
-{
-	struct cleanup *c = user;
-
-	loop_stop(c->loop);
-}
-
-static void on_charon_exited(const char *how, void *user)
-{
-	struct cleanup *c = user;
-
-	(void)how;
-	c->over = true;
-	loop_stop(c->loop);
-}
-
-/* The process that answers on our socket, as the socket tells; 0: nobody. */
-static int socket_peer(struct cleanup *c)
-{
-	_cleanup_free_ char *path = xasprintf("%s/charon.vici", c->o->config->run_dir);
-	const struct vici_handlers handlers = { 0 };
-	struct vici *vici = NULL;
-	struct sn_error e;
-	int pid;
-
-	if (vici_open(c->loop, path, NULL, &handlers, &vici, &e) < 0)
-		return 0;
-	pid = vici_peer_pid(vici);
-	vici_close(vici);
-	return pid;
-}
-
-static int wait_for_charon(struct cleanup *c, struct charon *charon, struct sn_error *e)
-{
-	charon_stop(charon);
-	loop_timer_set(c->timer, CHARON_LIMIT_MS);
-	loop_run(c->loop);
-	if (!c->over)
-		return sn_error_set(e, -ETIMEDOUT, "charon %d does not end", charon_pid(charon));
-	return 0;
-}
-
-static int end_charon(struct cleanup *c, struct sn_error *e)
-{
-	const struct charon_settings settings = { .path = c->o->config->charon,
-						  .run_dir = c->o->config->run_dir,
-						  .plugins = "" };
-	const struct charon_handlers handlers = { on_charon_exited, c };
-	int pid = socket_peer(c);
-	struct charon *charon = NULL;
-	int r;
-
-	if (pid == 0)
-		return 0;
-	r = charon_new(c->loop, &settings, &handlers, &charon, e);
-	if (r == 0)
-		r = charon_adopt(charon, pid, e);
-	if (r == CHARON_ADOPTED) {
-		strbuf_addf(c->report, "- charon %d with its tunnels\n", pid);
-		if (!c->o->dry_run)
-			r = wait_for_charon(c, charon, e);
-	}
-	charon_free(charon);
-	return SN_MIN(r, 0);
 }
 
 /* Without its settings sennit-charon.service does not start it anew (its condition). */
-static void keep_charon_from_coming_back(struct cleanup *c)
+static int end_charons(struct cleanup *c, struct sn_error *e)
 {
-	_cleanup_free_ char *path = xasprintf("%s/strongswan.conf", c->o->config->run_dir);
+	int r = 0;
 
-	if (!c->o->dry_run && unlink(path) == 0)
-		strbuf_addf(c->report, "- file %s\n", path);
+	array_foreach(&c->processes.p, p) {
+		_cleanup_free_ char *conf = NULL;
+
+		if (!is_ours(p))
+			continue;
+		conf = xasprintf("%s/strongswan.conf", p->run_dir);
+		unlink(conf);
+		if (r == 0)
+			r = process_end(p, CHARON_LIMIT_MS, e);
+	}
+	return r;
 }
 
-static size_t apply(struct cleanup *c, const struct plan *plan, struct sn_error *e)
+static void note(int r, const struct sn_error *why, const char *what, int *failed,
+		 struct sn_error *e)
 {
-	size_t failed = 0;
-
-	array_foreach(&plan->steps, step) {
-		struct sn_error why = { 0 };
-
-		plan_step_print(step, c->report);
-		strbuf_addc(c->report, '\n');
-		if (c->o->dry_run || net_apply(c->net, step, &why) >= 0)
-			continue;
-		strbuf_addf(c->report, "  could not: %s\n", why.text);
-		*e = why;
-		failed++;
+	if (r >= 0)
+		return;
+	if (*failed == 0) {
+		*failed = r;
+		sn_error_set(e, r, "%s cannot be removed: %s; the rest is gone, run it again", what,
+			     why->text);
 	}
-	return failed;
 }
 
 static int remove_objects(struct cleanup *c, struct sn_error *e)
 {
-	struct object_set nothing = { 0 }, observed = { 0 };
-	struct plan plan = { 0 };
-	unsigned known = 0;
-	size_t failed;
+	int failed = look_at_kernel(c, e);
 
-	net_observe(c->net, &nothing, &observed, &known);
-	plan_build(&nothing, &observed, known, &plan);
-	failed = apply(c, &plan, e);
-	plan_fini(&plan);
-	object_set_fini(&observed);
-	if (failed)
-		return e->code;
-	return known == OBJECT_ALL_NET ? 0
-				       : sn_error_set(e, -EAGAIN,
-						      "the kernel could not be read whole; "
-						      "run it again");
+	if (failed < 0 && c->plan.steps.n == 0)
+		return failed;
+	array_foreach(&c->remains.r, r) {
+		struct sn_error why = { 0 };
+
+		if (goes(c, r))
+			note(remain_delete(r, &why), &why, r->text, &failed, e);
+	}
+	array_foreach(&c->plan.steps, step) {
+		_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+		struct sn_error why = { 0 };
+
+		object_add_name(step->found, &name);
+		note(net_apply(c->net, step, &why), &why, strbuf_str(&name), &failed, e);
+	}
+	return failed;
 }
 
-static void remove_files(struct cleanup *c)
+/* Links go in a worker; afterwards nothing may be there. */
+static int confirm(struct cleanup *c, struct sn_error *e)
 {
-	static const char *const run_files[] = { "control.sock", "charon.vici",     "charon.log",
-						 "charon.log.1", "strongswan.conf", "charon.json" };
-	static const char *const state_files[] = {
-		"snapshot.json",    "snapshot.json.bad", "identity.json", "identity.json.bad",
-		"attachments.json", "sysctls.json",      "down"
-	};
-	const struct {
-		const char *folder;
-		const char *const *names;
-		size_t n;
-	} sets[] = { { c->o->config->run_dir, run_files, SN_ARRAY_SIZE(run_files) },
-		     { c->o->config->state_dir, state_files, SN_ARRAY_SIZE(state_files) } };
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+	int r;
 
-	for (size_t s = 0; s < SN_ARRAY_SIZE(sets); s++) {
-		for (size_t i = 0; i < sets[s].n; i++) {
-			_cleanup_free_ char *path =
-				xasprintf("%s/%s", sets[s].folder, sets[s].names[i]);
-
-			if (access(path, F_OK) < 0)
-				continue;
-			strbuf_addf(c->report, "- file %s\n", path);
-			if (!c->o->dry_run)
-				unlink(path);
-		}
-	}
-}
-
-static int run_steps(struct cleanup *c, struct sn_error *e)
-{
-	int r = take_off_containers(c, e);
-
-	if (r == 0) {
-		keep_charon_from_coming_back(c);
-		r = end_charon(c, e);
-	}
+	forget_objects(c);
+	net_free(sn_steal(c->net)); /* waits for the links that are on their way out */
+	r = net_new(c->loop, c->o->config->state_dir, &c->net, e);
 	if (r == 0)
-		r = net_new(c->loop, c->o->config->state_dir, &c->net, e);
+		r = look_at_kernel(c, e);
+	if (r < 0 || c->plan.steps.n == 0)
+		return r;
+	object_add_name(c->plan.steps.v[0].found, &name);
+	return sn_error_set(e, -EAGAIN,
+			    "%s is there still or again (does somebody put it back?); run it again",
+			    strbuf_str(&name));
+}
+
+int cleanup_remove(struct cleanup *c, struct sn_error *e)
+{
+	int r = cleanup_check(c, e);
+
+	if (r == 0)
+		r = detach_all(c, e);
+	if (r == 0)
+		r = end_charons(c, e);
 	if (r == 0)
 		r = remove_objects(c, e);
 	if (r == 0)
-		remove_files(c);
-	return r;
-}
-
-int cleanup_run(const struct cleanup_options *o, struct strbuf *report, struct sn_error *e)
-{
-	struct cleanup c = { .o = o, .report = report };
-	int r;
-
-	if (daemon_runs(o->config) && !o->dry_run)
-		return sn_error_set(e, -EBUSY,
-				    "sennitd runs and would put everything back; stop it first");
-	c.loop = loop_new();
-	c.timer = loop_timer_new(c.loop, on_over, &c);
-	r = run_steps(&c, e);
-	net_free(c.net); /* waits for the links that are on their way out */
-	loop_timer_free(c.timer);
-	loop_free(c.loop);
+		r = confirm(c, e);
+	if (r == 0)
+		r = our_files_remove(&c->files, e);
 	return r;
 }

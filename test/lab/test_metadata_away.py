@@ -31,14 +31,13 @@ def test_a_start_without_the_service_uses_the_store(lab: Lab) -> None:
 
 
 def test_a_host_without_a_store_waits_for_the_service(lab: Lab) -> None:
-    import shutil
     assert lab.metadata
     host = lab["h3"]
     for c in lab.of_host("h3"):
         c.detach()
     host.end()
     host.cli("cleanup", "--force", check=False)
-    shutil.rmtree(host.state_dir)
+    assert not host.state_dir.exists()
     lab.metadata.stop()
     host.start()
     host.wait_answers()

@@ -20,20 +20,44 @@ def _settings(ns: Namespace) -> set[str]:
     return {line for line in text.splitlines() if not any(word in line for word in _VOLATILE)}
 
 
+def _facts(link: dict[str, Any]) -> dict[str, Any]:
+    """Without the carrier: a bridge without ports has one until somebody looks."""
+    kept = {key: link.get(key) for key in _LINK_KEYS if key != "linkinfo"}
+    kept["flags"] = sorted(set(link["flags"]) - {"LOWER_UP", "NO-CARRIER"})
+    return kept
+
+
+def _routes(ns: Namespace, family: str) -> list[str]:
+    text = ns.run("ip", family, "route", "show", "table", "all").stdout
+    return sorted(line.replace(" linkdown", "").strip() for line in text.splitlines()
+                  if family == "-4" or "kernel" not in line)
+
+
 def snapshot(ns: Namespace) -> dict[str, Any]:
     """Links, addresses, routes, rules, nftables and settings, comparable."""
     links = ns.ip_json("-d", "link", "show")
     addresses = ns.ip_json("addr", "show")
     return {
-        "links": {link["ifname"]: {k: link.get(k) for k in _LINK_KEYS if k != "linkinfo"}
-                  for link in links},
+        "links": {link["ifname"]: _facts(link) for link in links},
         "addresses": sorted((a["ifname"], i["local"], i["prefixlen"])
                             for a in addresses for i in a["addr_info"] if i["scope"] != "link"),
-        "routes": sorted(ns.run("ip", "route", "show", "table", "all").stdout.splitlines()),
+        "routes": _routes(ns, "-4"),
+        "routes6": _routes(ns, "-6"),
         "rules": sorted(ns.run("ip", "rule", "show").stdout.splitlines()),
+        "rules6": sorted(ns.run("ip", "-6", "rule", "show").stdout.splitlines()),
+        "neighbours": sorted(ns.run("ip", "neigh", "show", "nud", "permanent",
+                                    "proxy").stdout.splitlines()),
+        "xfrm": ns.run("ip", "xfrm", "policy").stdout + ns.run("ip", "xfrm", "state").stdout,
         "nft": ns.run("nft", "-s", "list", "ruleset").stdout,
         "settings": _settings(ns),
     }
+
+
+def _lines(value: Any) -> list[str]:
+    """Whatever it is, as lines; of a dictionary one a key."""
+    if isinstance(value, dict):
+        return [f"{key}: {item}" for key, item in value.items()]
+    return value.splitlines() if isinstance(value, str) else sorted(map(str, value))
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -42,11 +66,9 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     for what in before:
         if before[what] == after[what]:
             continue
-        if isinstance(before[what], set):
-            found += [f"{what}: gone {line}" for line in sorted(before[what] - after[what])]
-            found += [f"{what}: new {line}" for line in sorted(after[what] - before[what])]
-        else:
-            found.append(f"{what}:\n  before {before[what]}\n  after  {after[what]}")
+        old, new = _lines(before[what]), _lines(after[what])
+        found += [f"{what}: gone {line}" for line in old if line not in new]
+        found += [f"{what}: new {line}" for line in new if line not in old]
     return found
 
 
