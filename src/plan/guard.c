@@ -92,6 +92,11 @@ static void add_forward(const struct intent *intent, const struct guard_tunnel *
 	const char *bridge = intent->config->bridge, *devices = tunnel->devices;
 
 	chain_begin(b, "forward", "filter", "forward", "filter");
+	/* `rt mtu` is what the path to the peer carries, as far as the kernel has learned it */
+	strbuf_addf(b,
+		    "\t\tiifname \"%s\" oifname \"%s\" tcp flags syn / syn,rst "
+		    "tcp option maxseg size set rt mtu\n",
+		    bridge, devices);
 	strbuf_addf(b, "\t\tiifname \"%s\" oifname \"%s\" accept\n", devices, bridge);
 	strbuf_addf(b, "\t\tiifname \"%s\" drop\n", devices);
 	strbuf_addf(b, "\t\tiifname \"%s\" oifname \"%s\" accept\n", bridge, devices);
