@@ -45,7 +45,7 @@ struct config {
 	bool start_charon; /* ike.start, true; false: a unit of its own does (sennit-charon.service)
 			    */
 	char bridge[16];   /* bridge.name, "snbr0": must begin with "sn" */
-	int mtu;           /* mtu; 0 = by data plane */
+	int mtu;           /* mtu; 0 = what the underlay leaves (plan/mtu.h) */
 	bool masquerade;   /* masquerade, true */
 	ARRAY(struct config_listener) http; /* http.listen, ["127.0.0.1:8111"] */
 	int ready_min_up;                   /* ready.min_up, 0 */

@@ -55,4 +55,5 @@ struct intent {
 	/* what the host had before us, from observation, kept in the state file */
 	char uplink[IFNAMSIZ];  /* device of the default route; "" when there is none */
 	bool uplink_forwarding; /* it forwarded before we asked it to */
+	int underlay_mtu; /* of the device with our underlay address, bytes of IP; 0: not known */
 };

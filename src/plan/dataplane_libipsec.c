@@ -16,6 +16,7 @@
  */
 #include "plan/dataplane.h"
 #include "plan/guard.h"
+#include "plan/mtu.h"
 #include "plan/tunnel.h"
 #include "plan/wire.h"
 
@@ -88,7 +89,7 @@ static int want_mtu(const struct intent *intent, struct wanted *w)
 
 	if (mtu > MAX_MTU)
 		tunnel_remark(w, "mtu %d is more than libipsec carries: %d is used", mtu, MAX_MTU);
-	return mtu > 0 ? SN_MIN(mtu, MAX_MTU) : MAX_MTU;
+	return mtu_of_containers(intent, MAX_MTU, w);
 }
 
 static size_t count_prefixes(const struct host *h)

@@ -9,21 +9,20 @@
  *    one that we would reach through the same interface, and a packet from a
  *    tunnel goes to the bridge or nowhere. rp_filter cannot do that here, the
  *    kernel leaves it out for packets that came by ESP.
- *  - An interface needs no underlay device, and its MTU is that of the
- *    containers: 1400 goes through an underlay of 1500 with every cipher and
- *    with UDP around it (1438 would be the most), so nothing is fragmented
- *    and no path MTU has to be learned.
+ *  - An interface needs no underlay device, so it knows no MTU of its own; it
+ *    has that of the containers (plan/mtu.h), and nothing is fragmented.
  *  - A peer keeps its number while it is a peer, whoever else comes or goes.
  */
 #include "plan/dataplane.h"
 #include "plan/guard.h"
+#include "plan/mtu.h"
 #include "plan/tunnel.h"
 #include "plan/wire.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#define DEFAULT_MTU 1400
+#define MAX_MTU 65535
 #define REPLAY_WINDOW 1024
 
 static const struct guard_tunnel guard_tunnel = {
@@ -130,14 +129,14 @@ static void want_guard(const struct intent *intent, struct wanted *ret)
 
 static int want(const struct intent *intent, struct wanted *ret, struct sn_error *e)
 {
-	int mtu = intent->config->mtu ? intent->config->mtu : DEFAULT_MTU;
 	const struct snapshot *s = intent->snapshot;
 	struct numbers numbers = { 0 };
-	int r = wire_check(intent, e);
+	int mtu, r = wire_check(intent, e);
 
 	if (r < 0)
 		return r;
 	memset(ret, 0, sizeof(*ret));
+	mtu = mtu_of_containers(intent, MAX_MTU, ret);
 	guard_add_tables(intent, &guard_tunnel, &ret->objects);
 	wire_add_unreachable(intent, &ret->objects);
 	wire_add_bridge(intent, mtu, &ret->objects);
@@ -153,7 +152,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 
 const struct dataplane dataplane_xfrm = {
 	.name = "xfrm",
-	.default_mtu = DEFAULT_MTU,
+	.default_mtu = MTU_UNKNOWN,
 	.charon_plugins = "load = random nonce aesni chapoly openssl kdf kernel-netlink "
 			  "socket-default vici\n"
 			  "install_routes = no\n"

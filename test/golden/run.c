@@ -5,7 +5,7 @@
  * Usage: run FOLDER. In it:
  *
  * intent.json	snapshot (its stored form), config (the file's form), attachments,
- *		secrets (ids), uplink, uplink_forwarding, if_ids {"h2": 1}.
+ *		secrets (ids), uplink, uplink_forwarding, underlay_mtu, if_ids {"h2": 1}.
  *		"like": another case; this one then holds only what differs
  *		(objects are merged, everything else is replaced).
  * observed.json	"like": the case whose wanted objects are there (absent: none);
@@ -142,6 +142,7 @@ static void read_intent(const char *folder, struct case_intent *ret)
 	ret->intent.secrets = ret->secrets;
 	ret->intent.if_ids = ret->if_ids;
 	ret->intent.uplink_forwarding = json_is_true(json_object_get(doc, "uplink_forwarding"));
+	ret->intent.underlay_mtu = (int)json_integer_value(json_object_get(doc, "underlay_mtu"));
 	snprintf(ret->intent.uplink, IFNAMSIZ, "%s", text_of(doc, "uplink"));
 	read_lists(doc, ret);
 }

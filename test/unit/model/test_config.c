@@ -156,7 +156,7 @@ static void wrong_files_are_refused_with_the_place(void **state)
 		{ "{'bridge': {'name': 'snv1'}}", "FILE: /bridge/name" },
 		{ "{'bridge': {'name': 'sn/0'}}", "FILE: /bridge/name" },
 		{ "{'bridge': {'name': 'sn23456789012345'}}", "FILE: /bridge/name" },
-		{ "{'mtu': 575}", "FILE: /mtu: is 575; expected 0 (by data plane)" },
+		{ "{'mtu': 575}", "FILE: /mtu: is 575; expected 0 (what the underlay leaves)" },
 		{ "{'mtu': 65536}", "FILE: /mtu" },
 		{ "{'masquerade': 1}", "FILE: /masquerade" },
 		{ "{'http': {'listen': '127.0.0.1:1'}}", "FILE: /http/listen: is \"127.0.0.1:1\"; "

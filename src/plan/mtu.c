@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What ESP adds (RFC 4303 §2, in this order): SPI and sequence number, the IV,
+ * the packet itself, padding, its length and the next header, the ICV. Our two
+ * ciphers, AES-GCM (RFC 4106) and ChaCha20-Poly1305 (RFC 7634), have the same
+ * sizes, and pad to 4 bytes as all ESP does.
+ *
+ * UDP is counted with encapsulation off, too: a NAT may be found any day, and
+ * then it is used. One MTU for all peers: containers have one interface, and what they send to a
+ * peer whose path carries less is answered by the kernel with "fragmentation
+ * needed".
+ */
+#include "plan/mtu.h"
+
+#include "plan/tunnel.h"
+
+#define IPV4_HEADER 20
+#define IPV6_HEADER 40
+#define UDP_HEADER 8 /* RFC 3948; the non-ESP marker is on IKE only */
+#define ESP_HEADER 8
+#define ESP_IV 8
+#define ESP_ALIGN 4
+#define ESP_TRAILER 2
+#define ESP_ICV 16
+/* Below it IPv4 does not promise that anything gets through unfragmented (RFC 791 §3.2). */
+#define MTU_MIN 576
+
+int mtu_inside(int underlay, uint8_t family)
+{
+	int outer = family == AF_INET6 ? IPV6_HEADER : IPV4_HEADER;
+	int room = underlay - outer - UDP_HEADER - ESP_HEADER - ESP_IV - ESP_ICV;
+
+	return SN_MAX(room - room % ESP_ALIGN - ESP_TRAILER, MTU_MIN);
+}
+
+/* The one with the larger header, when some peers are reached by IPv6. */
+static uint8_t underlay_family(const struct snapshot *s)
+{
+	array_foreach(&s->hosts, h) {
+		if (tunnel_is_peer(s, h) && h->underlay.n && h->underlay.v[0].family == AF_INET6)
+			return AF_INET6;
+	}
+	return AF_INET;
+}
+
+int mtu_of_containers(const struct intent *intent, int ceiling, struct wanted *w)
+{
+	int underlay = intent->underlay_mtu, mtu = intent->config->mtu;
+	int fits = underlay ? mtu_inside(underlay, underlay_family(intent->snapshot)) : MTU_UNKNOWN;
+
+	if (mtu <= 0)
+		return SN_MIN(fits, ceiling);
+	mtu = SN_MIN(mtu, ceiling);
+	if (underlay && mtu > fits)
+		tunnel_remark(w,
+			      "mtu %d is more than the %d that an underlay of %d leaves: large "
+			      "packets go in fragments, or get lost",
+			      mtu, fits, underlay);
+	return mtu;
+}
