@@ -116,6 +116,39 @@ static int drop(struct netlink *nl, int index, const struct sn_prefix *p, struct
 	return r == -EADDRNOTAVAIL || r == -ENODEV ? 0 : r;
 }
 
+struct search {
+	const struct sn_addr *addr;
+	int index;
+};
+
+static int compare_address(const struct nlmsghdr *nlh, void *user)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *a[IFA_LOCAL + 1];
+	struct search *search = user;
+	struct sn_prefix addr;
+
+	if (nlh->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifa))
+		return 0;
+	netlink_attrs(nlh, sizeof(*ifa), IFA_LOCAL, a);
+	if (read_addr(ifa, a, &addr) && sn_addr_cmp(&addr.addr, search->addr) == 0)
+		search->index = (int)ifa->ifa_index;
+	return 0;
+}
+
+int address_device(struct netlink *nl, const struct sn_addr *addr, int *ret, struct sn_error *e)
+{
+	struct search search = { .addr = addr };
+	union netlink_request req;
+	struct ifaddrmsg *ifa = netlink_begin(&req, RTM_GETADDR, NLM_F_DUMP, sizeof(*ifa));
+	int r;
+
+	ifa->ifa_family = addr->family;
+	r = netlink_ask(nl, &req.h, compare_address, &search, e);
+	*ret = search.index;
+	return r;
+}
+
 /* The kernel says by which route it would go: its own addresses by a local one. */
 static int on_route(const struct nlmsghdr *nlh, void *user)
 {

@@ -12,5 +12,10 @@ int address_apply(struct netlink *nl, const struct plan_step *step, struct sn_er
 
 /* Puts addr on the link with this index; 0 also when it is there. For netns.c too. */
 int address_add(struct netlink *nl, int index, const struct sn_prefix *addr, struct sn_error *e);
+/*
+ * The index of the device that has this address; 0: none has. Returns 0,
+ * NETLINK_INTERRUPTED, or a negative errno with e.
+ */
+int address_device(struct netlink *nl, const struct sn_addr *addr, int *ret, struct sn_error *e);
 /* True when one of this host's links has it. */
 bool address_is_local(struct netlink *nl, const struct sn_addr *addr);

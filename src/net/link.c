@@ -133,20 +133,34 @@ static int on_one_link(const struct nlmsghdr *nlh, void *user)
 	return 0;
 }
 
-int link_get(struct netlink *nl, const char *name, struct link_info *ret, struct sn_error *e)
+/* name NULL: by its index. */
+static int get_one(struct netlink *nl, const char *name, int index, struct link_info *ret,
+		   struct sn_error *e)
 {
 	struct link_info info = { 0 };
 	union netlink_request req;
+	struct ifinfomsg *ifi = netlink_begin(&req, RTM_GETLINK, 0, sizeof(*ifi));
 	int r;
 
-	netlink_begin(&req, RTM_GETLINK, 0, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(&req.h, IFLA_IFNAME, name);
+	ifi->ifi_index = index;
+	if (name)
+		mnl_attr_put_strz(&req.h, IFLA_IFNAME, name);
 	mnl_attr_put_u32(&req.h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	r = netlink_ask(nl, &req.h, on_one_link, &info, e);
 	if (r < 0)
 		return r;
 	*ret = info;
 	return 0;
+}
+
+int link_get(struct netlink *nl, const char *name, struct link_info *ret, struct sn_error *e)
+{
+	return get_one(nl, name, 0, ret, e);
+}
+
+int link_get_index(struct netlink *nl, int index, struct link_info *ret, struct sn_error *e)
+{
+	return get_one(nl, NULL, index, ret, e);
 }
 
 void link_observe(const struct link_table *t, const struct link_deleter *deleter,

@@ -43,6 +43,9 @@ const struct link_info *link_table_find(const struct link_table *t, int index);
 /* One link by its name. 0, or -ENODEV or another negative errno with e. */
 int link_get(struct netlink *nl, const char *name, struct link_info *ret, struct sn_error *e);
 
+/* The same by its index. */
+int link_get_index(struct netlink *nl, int index, struct link_info *ret, struct sn_error *e);
+
 /* Adds those of ours whose index is not hidden; index is of struct link_deleter. */
 struct link_deleter;
 void link_observe(const struct link_table *t, const struct link_deleter *deleter,

@@ -249,6 +249,43 @@ int net_default_device(struct net *net, char ret[static IFNAMSIZ])
 	return 0;
 }
 
+/* Adds the device with this address, unless it is there already. */
+static void add_underlay(struct net *net, const struct sn_addr *addr, struct watch_mtu *mtus,
+			 size_t *n)
+{
+	struct link_info link;
+	struct sn_error e;
+	int index = 0;
+
+	if (address_device(net->nl, addr, &index, &e) != 0 || index == 0 ||
+	    link_get_index(net->nl, index, &link, &e) < 0)
+		return;
+	for (size_t i = 0; i < *n; i++) {
+		if (mtus[i].index == index)
+			return;
+	}
+	mtus[(*n)++] = (struct watch_mtu){ .index = index, .mtu = link.o.mtu };
+}
+
+int net_underlay_mtu(struct net *net, const struct sn_addr *addrs, size_t n, const char *otherwise)
+{
+	struct watch_mtu mtus[WATCH_MTUS_MAX];
+	struct link_info link;
+	struct sn_error e;
+	size_t found = 0;
+	int mtu = 0;
+
+	for (size_t i = 0; i < n && i < WATCH_MTUS_MAX; i++)
+		add_underlay(net, &addrs[i], mtus, &found);
+	if (found == 0 && otherwise[0] && link_get(net->nl, otherwise, &link, &e) == 0)
+		mtus[found++] = (struct watch_mtu){ .index = link.index, .mtu = link.o.mtu };
+	if (net->watch)
+		watch_set_mtus(net->watch, mtus, found);
+	for (size_t i = 0; i < found; i++)
+		mtu = i == 0 ? mtus[i].mtu : SN_MIN(mtu, mtus[i].mtu);
+	return mtu;
+}
+
 int net_sysctl_original(struct net *net, const char *path, char *ret, size_t size)
 {
 	return sysctl_original(net->sysctls, path, ret, size);

@@ -61,7 +61,8 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
  * Calls fn soon after something that could be an object (ours or not yet) has
  * changed, with the bits of the kinds; a lost event (ENOBUFS) counts as a
  * change of all. The caller observes to learn what. Also tells when a device
- * came, went, or went up or down that is no object: `device` is then its name,
+ * came, went, went up or down, or got another MTU as part of the underlay
+ * (net_underlay_mtu()), and is no object: `device` is then its name,
  * else NULL. One turn's events are one call, and one for each such device; fn
  * must not free net. Of sysctls the kernel tells forwarding and rp_filter only:
  * the others need a pass now and then.
@@ -71,6 +72,12 @@ int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e
 
 /* The device of the main table's default route (lowest metric); "" when there is none. */
 int net_default_device(struct net *net, char ret[static IFNAMSIZ]);
+/*
+ * The smallest MTU (bytes of IP) of the devices that have these addresses; when
+ * none of them is this host's (it is behind a NAT), that of the device `otherwise`.
+ * 0 when neither is known. A change of it is told by net_watch(), with the device.
+ */
+int net_underlay_mtu(struct net *net, const struct sn_addr *addrs, size_t n, const char *otherwise);
 /* 0 with the value as text, or a negative errno. path as in object_sysctl. */
 int net_sysctl_read(const char *path, char *ret, size_t size);
 /* What it was before sennit first wrote it, as recorded; else what it is. As net_sysctl_read(). */

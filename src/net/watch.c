@@ -46,6 +46,8 @@ struct watch {
 	net_changed_fn fn;
 	void *user;
 	uint32_t own_port;
+	struct watch_mtu mtus[WATCH_MTUS_MAX];
+	size_t n_mtus;
 	/* not told yet */
 	unsigned kinds;
 	ARRAY(struct device) devices;
@@ -101,20 +103,35 @@ static void tell(void *user)
 
 /* --- reading ------------------------------------------------------------------- */
 
+/* Told once: until the next watch_set_mtus() it is what it is now. */
+static bool has_other_mtu(struct watch *w, int index, const struct nlattr *mtu)
+{
+	for (size_t i = 0; i < w->n_mtus; i++) {
+		struct watch_mtu *m = &w->mtus[i];
+
+		if (m->index != index || !mtu || m->mtu == (int)netlink_attr_u32(mtu))
+			continue;
+		m->mtu = (int)netlink_attr_u32(mtu);
+		return true;
+	}
+	return false;
+}
+
 /* ifi_change is all ones for a new link, and has IFF_UP when one went up or down. */
 static void read_link(struct watch *w, const struct nlmsghdr *nlh)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *a[IFLA_IFNAME + 1];
+	const struct nlattr *a[IFLA_MTU + 1];
 	char name[IFNAMSIZ];
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi))
 		return;
-	netlink_attrs(nlh, sizeof(*ifi), IFLA_IFNAME, a);
+	netlink_attrs(nlh, sizeof(*ifi), IFLA_MTU, a);
 	netlink_attr_string(a[IFLA_IFNAME], name, sizeof(name));
 	if (sn_startswith(name, SENNIT_LINK_PREFIX))
 		watch_touch(w, LINK_KINDS);
-	else if (nlh->nlmsg_type == RTM_DELLINK || (ifi->ifi_change & IFF_UP))
+	else if (has_other_mtu(w, ifi->ifi_index, a[IFLA_MTU]) || nlh->nlmsg_type == RTM_DELLINK ||
+		 (ifi->ifi_change & IFF_UP))
 		touch_device(w, name);
 }
 
@@ -258,6 +275,12 @@ int watch_new(struct loop *loop, int receive_buffer, net_changed_fn fn, void *us
 		return sn_error_set(e, r, "netlink events: %s", sn_strerror(r));
 	*ret = sn_steal(w);
 	return 0;
+}
+
+void watch_set_mtus(struct watch *w, const struct watch_mtu *mtus, size_t n)
+{
+	w->n_mtus = SN_MIN(n, (size_t)WATCH_MTUS_MAX);
+	memcpy(w->mtus, mtus, w->n_mtus * sizeof(*mtus));
 }
 
 void watch_free(struct watch *w)

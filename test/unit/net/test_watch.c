@@ -108,6 +108,33 @@ static void names_a_device_that_came_or_went(void **state)
 	assert_string_equal(f->device, "ipsec0");
 }
 
+static void names_the_underlay_when_its_mtu_changes(void **state)
+{
+	struct sn_addr addrs[2];
+	struct fixture *f = fixture_get(state);
+
+	sn_addr_parse("192.0.2.1", &addrs[0]);
+	sn_addr_parse("192.0.2.2", &addrs[1]);
+	sh("ip tuntap add eth0 mode tap && ip tuntap add eth1 mode tap");
+	sh("ip tuntap add other mode tap && ip addr add 192.0.2.1/24 dev eth0");
+	sh("ip link set eth1 mtu 1450");
+	start(f);
+	assert_int_equal(net_underlay_mtu(f->net, addrs, 2, "eth1"), 1500);
+	sh("ip addr add 192.0.2.2/24 dev eth1");
+	assert_int_equal(net_underlay_mtu(f->net, NULL, 0, "eth1"), 1450);
+	assert_int_equal(net_underlay_mtu(f->net, NULL, 0, "eth9"), 0);
+	assert_int_equal(net_underlay_mtu(f->net, addrs, 2, ""), 1450);
+	quiet(f);
+	sh("ip link set eth0 mtu 1400");
+	fixture_wait_told(f, OBJECT_BIT(OBJECT_LINK));
+	assert_string_equal(f->device, "eth0");
+	assert_int_equal(net_underlay_mtu(f->net, addrs, 2, ""), 1400);
+	quiet(f);
+	sh("ip link set other mtu 1400");
+	fixture_spin(f, 50);
+	assert_int_equal(f->calls, 0);
+}
+
 static void own_changes_end_in_silence(void **state)
 {
 	struct fixture *f = fixture_get(state);
@@ -161,9 +188,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		T(tells_of_each_kind_soon),          T(does_not_tell_of_what_cannot_be_ours),
-		T(names_a_device_that_came_or_went), T(own_changes_end_in_silence),
-		T(burst_is_told_in_few_calls),       T(lost_events_count_as_a_change_of_all),
+		T(tells_of_each_kind_soon),
+		T(does_not_tell_of_what_cannot_be_ours),
+		T(names_a_device_that_came_or_went),
+		T(names_the_underlay_when_its_mtu_changes),
+		T(own_changes_end_in_silence),
+		T(burst_is_told_in_few_calls),
+		T(lost_events_count_as_a_change_of_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
