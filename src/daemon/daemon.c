@@ -26,6 +26,7 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.secrets = d->secret_ids.v,
 		.n_secrets = d->secret_ids.n,
 		.uplink_forwarding = d->uplink_forwarding,
+		.underlay_mtu = d->underlay_mtu,
 	};
 	ret->attachments = attachments_all(d->attachments, &ret->n_attachments);
 	memcpy(ret->uplink, d->uplink, sizeof(ret->uplink));
@@ -91,6 +92,27 @@ static void look_at_uplink(struct daemon *d)
 	d->uplink_forwarding = reads_one(before) || reads_one(all);
 }
 
+int daemon_underlay_mtu(struct net *net, const struct config *config, const struct snapshot *s,
+			const char *uplink)
+{
+	const struct host *self = snapshot_self(s);
+
+	if (sn_addr_is_set(&config->underlay_address))
+		return net_underlay_mtu(net, &config->underlay_address, 1, uplink);
+	return net_underlay_mtu(net, self->underlay.v, self->underlay.n, uplink);
+}
+
+/* True when it is another one. What cannot be read is as it was. */
+static bool look_at_underlay(struct daemon *d)
+{
+	int before = d->underlay_mtu;
+	int mtu = daemon_underlay_mtu(d->net, d->config, d->snapshot, d->uplink);
+
+	if (mtu > 0)
+		d->underlay_mtu = mtu;
+	return d->underlay_mtu != before;
+}
+
 int daemon_mtu(const struct daemon *d)
 {
 	array_foreach(&d->wanted.objects.o, o)
@@ -146,6 +168,7 @@ static uint64_t hash_intent(const struct daemon *d, const struct intent *intent)
 	hash = HASH_FIELD(hash, tunnels);
 	hash = sn_hash(hash, intent->uplink, strlen(intent->uplink) + 1);
 	hash = HASH_FIELD(hash, intent->uplink_forwarding);
+	hash = HASH_FIELD(hash, intent->underlay_mtu);
 	for (size_t i = 0; i < intent->n_secrets; i++)
 		hash = sn_hash(hash, intent->secrets[i].id, strlen(intent->secrets[i].id) + 1);
 	for (size_t i = 0; i < intent->n_attachments; i++) {
@@ -189,6 +212,7 @@ static int want_all(struct daemon *d, const struct intent *intent, struct sn_err
 	d->wanted = fresh;
 	d->wanted_is_new = true;
 	set_place(d);
+	containers_follow_mtu(d);
 	return 0;
 }
 
@@ -203,6 +227,7 @@ static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_n
 	if (!d->snapshot)
 		return NULL;
 	look_at_uplink(d);
+	look_at_underlay(d);
 	daemon_get_intent(d, &intent);
 	hash = hash_intent(d, &intent);
 	if (!follow(d, &intent, hash, ret_news)) {
@@ -491,6 +516,11 @@ static void on_net_changed(unsigned kinds, const char *device, void *user)
 
 	if (device)
 		probe_device_changed(d->probe, device);
+	/* before the pass, or it would take the difference for somebody's meddling */
+	if (device && d->snapshot && look_at_underlay(d)) {
+		log_notice("the underlay has an MTU of %d now", d->underlay_mtu);
+		daemon_intent_changed(d);
+	}
 	reconcile_request(d->reconcile, kinds | OBJECT_BIT(OBJECT_ROUTE), false);
 	/* a look at each container's interface: not for devices of others */
 	if (!device && (kinds & OBJECT_BIT(OBJECT_LINK)) && attachments_sweep(d->attachments) > 0) {

@@ -6,6 +6,7 @@
  *	self.c		who this host is, and what is done when that changes
  *	reload.c	configuration and secrets read again
  *	notify.c	what the service manager is told
+ *	containers.c	running containers and the MTU
  *	reconcile.c	observe, plan, apply
  *	peers.c		health: probes and IKE events in, verdicts out
  *	problems.c	what is wrong with this host itself
@@ -89,6 +90,8 @@ struct daemon {
 	struct reconcile *reconcile;
 	char uplink[IFNAMSIZ];
 	bool uplink_forwarding;
+	int underlay_mtu;   /* 0: not known */
+	int containers_mtu; /* that containers were told of; 0: none since the start */
 
 	struct probe *probe;
 	struct health *health;
@@ -124,6 +127,9 @@ int daemon_run(struct daemon *d);
 void daemon_get_intent(struct daemon *d, struct intent *ret);
 /* Of the bridge and the containers, as the data plane has it. */
 int daemon_mtu(const struct daemon *d);
+/* As net_underlay_mtu(), of the addresses that this host's tunnels begin at. */
+int daemon_underlay_mtu(struct net *net, const struct config *config, const struct snapshot *s,
+			const char *uplink);
 /* An attachment came or went, or down/up was said. */
 void daemon_intent_changed(struct daemon *d);
 /* `sennit down` and `up`; kept over restarts. */
@@ -147,6 +153,9 @@ int config_source_read(const struct config_source *source, struct config **ret, 
 int daemon_reload(struct daemon *d, struct strbuf *text, struct sn_error *e);
 /* They are the daemon's from now on. */
 void daemon_set_secrets(struct daemon *d, struct secrets *s);
+
+/* containers.c: tells running containers when daemon_mtu() is another one. */
+void containers_follow_mtu(struct daemon *d);
 
 /* peers.c */
 void peers_init(struct daemon *d);

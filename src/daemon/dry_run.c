@@ -3,6 +3,7 @@
 
 #include "attach/attach.h"
 #include "base/log.h"
+#include "daemon/daemon.h"
 #include "ike/vici.h"
 #include "metadata/metadata.h"
 #include "net/net.h"
@@ -108,6 +109,7 @@ static int print_plan(struct net *net, const struct config *config, const struct
 		return r;
 	intent.attachments = attachments_all(attachments, &intent.n_attachments);
 	net_default_device(net, intent.uplink);
+	intent.underlay_mtu = daemon_underlay_mtu(net, config, snapshot, intent.uplink);
 	dataplane = config->dataplane == DATAPLANE_XFRM ||
 				    (config->dataplane == DATAPLANE_AUTO && net_has_kernel_esp(net))
 			    ? &dataplane_xfrm

@@ -371,7 +371,7 @@ static int add_listener(struct config *c, const struct option *o, const json_t *
 	X("SENNIT_BRIDGE_NAME", "bridge.name", AS_STRING, set_bridge, bridge, 0, 0,                \
 	  "the containers' bridge")                                                                \
 	X("SENNIT_MTU", "mtu", AS_INT, set_mtu, mtu, 0, 0,                                         \
-	  "MTU of the overlay; 0 = what the underlay leaves")                                                 \
+	  "MTU of the overlay; 0 = what the underlay leaves")                                      \
 	X("SENNIT_MASQUERADE", "masquerade", AS_BOOL, set_bool, masquerade, 0, 0,                  \
 	  "containers reach the outside with the host's address")                                  \
 	X("SENNIT_HTTP_LISTEN", "http.listen", AS_LIST, add_listener, http, 0, MAX_LISTENERS,      \

@@ -6,6 +6,8 @@
  */
 #include "net/netns.h"
 
+#include "net/container_mtu.h"
+
 #include "netns_fixture.h"
 
 #include <arpa/inet.h>
@@ -236,6 +238,88 @@ static void name_taken_on_the_host_is_told(void **state)
 	sh("ip -d link show snv00000007 | grep -q bridge");
 }
 
+static int mtu_inside(const struct container *c)
+{
+	for (int mtu = 1000; mtu <= 1500; mtu++) {
+		char command[64];
+
+		snprintf(command, sizeof(command), "ip -o link show eth0 | grep -q \"mtu %d\"",
+			 mtu);
+		if (inside(c, command))
+			return mtu;
+	}
+	return -1;
+}
+
+static void set_mtu(const struct container *c, int before, int mtu, bool visited)
+{
+	struct container_end end = { .netns_dev = c->a.netns_dev, .netns_ino = c->a.netns_ino };
+
+	snprintf(end.ifname, sizeof(end.ifname), "%s", c->a.ifname);
+	memcpy(end.mac, c->a.mac, SN_MAC_SIZE);
+	container_mtu_set(&end, 1, before, mtu);
+	assert_int_equal(end.visited, visited);
+	if (visited)
+		assert_int_equal(end.e.code, 0);
+}
+
+/* Until the process is in the container's namespace. */
+static void wait_for_entry(const struct container *c, pid_t pid)
+{
+	int64_t limit = sn_now_ms() + FIXTURE_LIMIT_MS;
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	do
+		assert_true(sn_now_ms() < limit);
+	while (stat(path, &st) < 0 || st.st_ino != c->a.netns_ino);
+}
+
+static void namespaces_are_found_again_for_another_mtu(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_container_ struct container c;
+	struct netns_id id;
+	struct sn_error e;
+	char path[128];
+	pid_t child;
+
+	container_init(&c, 7);
+	make_bridge(f);
+	must_attach(&c);
+	assert_int_equal(netns_check(c.fd, &id, &e), 0);
+	c.a.netns_dev = id.dev;
+	c.a.netns_ino = id.ino;
+	set_mtu(&c, MTU, 1238, false); /* nobody but a descriptor holds it */
+	child = fork();
+	if (child == 0) {
+		setns(c.fd, CLONE_NEWNET);
+		pause();
+	}
+	wait_for_entry(&c, child);
+	set_mtu(&c, MTU, 1238, true);
+	assert_int_equal(mtu_inside(&c), 1238);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	/* as ip netns and the engines keep theirs */
+	snprintf(path, sizeof(path), "%s/net ns", f->state_dir);
+	close(open(path, O_CREAT | O_CLOEXEC, 0600));
+	sh("mount --bind /proc/self/fd/%d '%s'", c.fd, path);
+	set_mtu(&c, 1238, 1300, true);
+	assert_int_equal(mtu_inside(&c), 1300);
+	/* smaller by its owner's wish */
+	assert_true(inside(&c, "ip link set eth0 mtu 1200"));
+	set_mtu(&c, 1300, 1400, true);
+	assert_int_equal(mtu_inside(&c), 1200);
+	/* somebody else's interface */
+	c.a.mac[5]++;
+	set_mtu(&c, 0, 1100, true);
+	assert_int_equal(mtu_inside(&c), 1200);
+	sh("umount '%s'", path);
+	unlink(path);
+}
+
 static void half_made_attach_is_undone(void **state)
 {
 	struct fixture *f = fixture_get(state);
@@ -358,6 +442,7 @@ int main(void)
 		T(name_taken_in_the_namespace_is_told),
 		T(name_taken_on_the_host_is_told),
 		T(half_made_attach_is_undone),
+		T(namespaces_are_found_again_for_another_mtu),
 		T(other_default_route_is_not_taken_over),
 		T(pair_whose_other_end_was_moved_away_is_made_anew),
 		T(attach_needs_the_bridge),
