@@ -211,6 +211,20 @@ static json_t *peers_json(struct daemon *d)
 	return list;
 }
 
+/* Probes that reached charon: what `sennit-probe --from` asks for. */
+static json_t *probes_json(const struct daemon *d)
+{
+	const struct arrivals *a = d->ike ? ike_arrivals(d->ike) : NULL;
+	json_t *list = json_array();
+
+	for (size_t i = 0; a && i < a->n; i++)
+		json_array_append_new(list, json_pack("{s:o, s:I, s:o}", "address",
+						      addr_json(&a->v[i].from), "count",
+						      (json_int_t)a->v[i].count, "last_s",
+						      ago(d, a->v[i].last_ms)));
+	return list;
+}
+
 static json_t *gone_json(const struct daemon *d)
 {
 	json_t *list = json_array();
@@ -289,6 +303,7 @@ json_t *status_to_json(struct daemon *d)
 	json_object_set_new(status, "charon", charon_json(d));
 	json_object_set_new(status, "apply", apply_json(d));
 	json_object_set_new(status, "peers", peers_json(d));
+	json_object_set_new(status, "probes", probes_json(d));
 	json_object_set_new(status, "gone", gone_json(d));
 	json_object_set_new(status, "refused", refused_json(d));
 	json_object_set_new(status, "attachments", status_attachments(d));

@@ -62,6 +62,7 @@ struct ike {
 	bool tunnels_known;           /* ike_set_tunnels() was called: others may be ended */
 
 	struct ike_stats stats;
+	struct arrivals arrivals;
 	ARRAY(struct note) notes;
 	struct loop_deferred *teller;
 	void (*ended)(void *user);
@@ -415,8 +416,11 @@ static void on_event(const char *name, const struct vici_node *message, void *us
 {
 	struct ike *ike = user;
 	const char *peer = NULL, *words;
+	struct sn_addr from;
 
 	if (streq(name, "log")) {
+		if (sa_probe(message, &from))
+			arrivals_note(&ike->arrivals, &from, sn_now_ms());
 		words = sa_failure(message, &peer);
 		if (!words)
 			return;
@@ -631,6 +635,11 @@ const struct ike_sa *ike_peer_sa(const struct ike *ike, const char *peer,
 	if (ret_child)
 		*ret_child = child;
 	return child ? best : NULL;
+}
+
+const struct arrivals *ike_arrivals(const struct ike *ike)
+{
+	return &ike->arrivals;
 }
 
 const struct ike_stats *ike_get_stats(const struct ike *ike)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "ike/arrivals.h"
 #include "loop/loop.h"
 #include "plan/dataplane.h"
 #include "plan/object.h"
@@ -149,5 +150,8 @@ struct ike_stats {
 	uint64_t restarts;    /* online with another process than before */
 };
 const struct ike_stats *ike_get_stats(const struct ike *ike);
+
+/* Probes that charon answered. */
+const struct arrivals *ike_arrivals(const struct ike *ike);
 /* The last thing charon said about why it has no tunnel with the peer; "" = nothing. */
 const char *ike_peer_last_error(const struct ike *ike, const char *peer);

@@ -191,3 +191,25 @@ const char *sa_failure(const struct vici_node *event, const char **ret_peer)
 		}
 	return NULL;
 }
+
+bool sa_probe(const struct vici_node *event, struct sn_addr *ret_from)
+{
+	/* "received unsupported IKE version 3.0 from 192.0.2.11, sending INVALID_MAJOR_VERSION" */
+	static const char before[] = "received unsupported IKE version ", from[] = " from ";
+	const char *msg = vici_text(event, "msg"), *at;
+	char text[SN_ADDR_STRLEN];
+	size_t len;
+
+	if (!msg || !sn_startswith(msg, before))
+		return false;
+	at = strstr(msg, from);
+	if (!at)
+		return false;
+	at += sizeof(from) - 1;
+	len = strcspn(at, ",");
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, at, len);
+	text[len] = '\0';
+	return sn_addr_parse(text, ret_from) == 0;
+}

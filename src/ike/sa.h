@@ -35,3 +35,5 @@ const char *sa_event_peer(const struct vici_node *event);
  * peer in *ret_peer; NULL for every other line. Both borrowed from event.
  */
 const char *sa_failure(const struct vici_node *event, const char **ret_peer);
+/* A log event that tells of a probe that arrived (ike/arrivals.h): from whom. */
+bool sa_probe(const struct vici_node *event, struct sn_addr *ret_from);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ike/arrivals.h"
 #include "ike/sa.h"
 #include "recorded.h"
 
@@ -169,6 +170,61 @@ static void finds_the_words_of_a_failure(void **state)
 	}
 }
 
+static void finds_a_probe_that_arrived(void **state)
+{
+	static const struct {
+		const char *msg, *from;
+	} lines[] = {
+		/* recorded: charon 5.9.8 */
+		{ "received unsupported IKE version 3.0 from 192.0.2.11, sending "
+		  "INVALID_MAJOR_VERSION",
+		  "192.0.2.11" },
+		{ "received unsupported IKE version 3.0 from 2001:db8::1, sending "
+		  "INVALID_MAJOR_VERSION",
+		  "2001:db8::1" },
+		{ "received unsupported IKE version 3.0 from 192.0.2.11", "192.0.2.11" },
+		{ "received unsupported IKE version 3.0 from h2, sending INVALID_MAJOR_VERSION",
+		  NULL },
+		{ "received unsupported IKE version 3.0", NULL },
+		{ "received packet: from 192.0.2.11[500] to 192.0.2.12[500] (28 bytes)", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(lines); i++) {
+		_cleanup_vici_writer_ struct vici_writer w = { 0 };
+		_cleanup_(vici_tree_freep) struct vici_node *event = NULL;
+		struct sn_addr from = { 0 };
+
+		vici_add(&w, "group", "NET");
+		vici_add(&w, "msg", "%s", lines[i].msg);
+		event = reread(&w);
+		assert_int_equal(sa_probe(event, &from), lines[i].from != NULL);
+		if (lines[i].from)
+			assert_string_equal(SN_ADDR_STR(&from), lines[i].from);
+	}
+}
+
+static void arrivals_are_counted_by_address(void **state)
+{
+	struct arrivals a = { 0 };
+	struct sn_addr from = { .family = AF_INET };
+
+	(void)state;
+	for (int i = 0; i < ARRIVALS_MAX; i++) {
+		from.bytes[3] = (uint8_t)i;
+		arrivals_note(&a, &from, 100 + i);
+	}
+	from.bytes[3] = 0;
+	arrivals_note(&a, &from, 1000);
+	assert_int_equal(a.n, ARRIVALS_MAX);
+	assert_true(a.v[0].count == 2 && a.v[0].last_ms == 1000);
+	/* a new one takes the place of who was silent for longest: not the first any more */
+	from.bytes[3] = 200;
+	arrivals_note(&a, &from, 1001);
+	assert_int_equal(a.n, ARRIVALS_MAX);
+	assert_true(a.v[0].count == 2 && a.v[1].from.bytes[3] == 200 && a.v[1].count == 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +234,8 @@ int main(void)
 		cmocka_unit_test(leaves_what_is_not_ours),
 		cmocka_unit_test(counters_are_no_change),
 		cmocka_unit_test(finds_the_words_of_a_failure),
+		cmocka_unit_test(finds_a_probe_that_arrived),
+		cmocka_unit_test(arrivals_are_counted_by_address),
 	};
 
 	return cmocka_run_group_tests_name("ike/sa", tests, NULL, NULL);
