@@ -28,6 +28,7 @@ struct program {
 	struct options o;
 	struct loop *loop;
 	struct ike_prober *prober;
+	struct http_client *http;
 	struct loop_timer *progress;
 	struct host *hosts;
 	size_t told; /* hosts that were printed */
@@ -101,6 +102,8 @@ static void tell_target(struct program *p, struct target *t)
 		else if (!p->o.quiet)
 			report_port(stdout, t, &ports[i], &p->o, false);
 	}
+	if (target_leg(t) && !p->all && !p->o.quiet)
+		report_leg(stdout, t);
 }
 
 static void tell_trouble(struct program *p, const struct host *h)
@@ -161,7 +164,8 @@ static void add_target(struct host *h, const struct sockaddr_storage *address)
 {
 	struct program *p = h->program;
 	const struct target_handlers handlers = { on_round, on_target_done, p };
-	struct target *t = target_new(p->loop, p->prober, &p->o, h->name, address, &handlers);
+	struct target *t =
+		target_new(p->loop, p->prober, p->http, &p->o, h->name, address, &handlers);
 
 	*array_add(&h->targets) = t;
 	target_start(t);
@@ -244,6 +248,7 @@ static int run(struct program *p)
 	p->good = true;
 	p->all = p->o.json ? json_array() : NULL;
 	p->prober = ike_prober_new(loop, &p->o.prober);
+	p->http = http_client_new(loop);
 	p->progress = loop_timer_new(loop, on_progress, p);
 	interrupt = loop_signal_new(loop, SIGINT, on_signal, p);
 	term = loop_signal_new(loop, SIGTERM, on_signal, p);
@@ -261,6 +266,7 @@ static int run(struct program *p)
 	loop_signal_free(term);
 	loop_signal_free(interrupt);
 	loop_timer_free(p->progress);
+	http_client_free(p->http);
 	ike_prober_free(p->prober);
 	return p->good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -157,6 +157,54 @@ void report_port(FILE *f, const struct target *t, const struct port_result *p,
 	fflush(f);
 }
 
+/* "h1 (192.0.2.11): up", or that it does not know it. */
+static void add_leg_peer(struct strbuf *b, const char *address, const struct leg_peer *p)
+{
+	if (!p->id[0]) {
+		strbuf_addf(b, "does not know %s", address);
+		return;
+	}
+	strbuf_adds(b, "sees ");
+	strbuf_add_escaped(b, p->id);
+	strbuf_addf(b, " (%s): ", address);
+	strbuf_add_escaped(b, p->state);
+	if (p->cause[0] && !streq(p->cause, "none")) {
+		strbuf_adds(b, ", ");
+		strbuf_add_escaped(b, p->cause);
+	}
+	if (p->evidence[0]) {
+		strbuf_adds(b, ": ");
+		strbuf_add_escaped(b, p->evidence);
+	}
+}
+
+void report_leg(FILE *f, const struct target *t)
+{
+	const struct leg_result *r = target_leg(t);
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	size_t n;
+	const struct port_result *ports = target_ports(t, &n);
+
+	if (r->host[0]) {
+		strbuf_adds(&b, "sennitd of ");
+		strbuf_add_escaped(&b, r->host);
+		strbuf_addc(&b, ' ');
+		add_leg_peer(&b, SN_ADDR_STR(&ports[0].e.local), &r->us);
+		if (!r->is_target) {
+			strbuf_adds(&b, "; it ");
+			add_leg_peer(&b, target_address(t), &r->target);
+		}
+		strbuf_addc(&b, '\n');
+	}
+	if (r->trouble[0]) {
+		strbuf_adds(&b, "sennitd of the other end cannot be asked: ");
+		strbuf_add_escaped(&b, r->trouble);
+		strbuf_addc(&b, '\n');
+	}
+	fputs(strbuf_str(&b), f);
+	fflush(f);
+}
+
 void report_lookup(FILE *f, const char *name, const char *text)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -232,6 +280,32 @@ static json_t *nat_json(const struct ike_evidence *e)
 			 e->nat.its == IKE_NAT_YES ? "yes-or-forced" : words[e->nat.its]);
 }
 
+static json_t *leg_peer_json(const struct leg_peer *p)
+{
+	if (!p->id[0])
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "id", outside_text(p->id), "state",
+			 outside_text(p->state), "cause", outside_text(p->cause), "evidence",
+			 outside_text(p->evidence));
+}
+
+/* Of a port: what the other end says of it and of us. */
+static json_t *leg_json(const struct leg_result *r, const struct ike_evidence *e)
+{
+	static const char *const arrivals[] = {
+		[IKE_ARRIVAL_UNKNOWN] = "unknown",
+		[IKE_ARRIVED] = "arrived",
+		[IKE_NOT_ARRIVED] = "not-arrived",
+	};
+
+	if (!r)
+		return json_null();
+	return json_pack("{s:o, s:o, s:b, s:s, s:o, s:o}", "host", outside_text(r->host), "trouble",
+			 r->trouble[0] ? outside_text(r->trouble) : json_null(), "is_target",
+			 r->is_target, "probes", arrivals[e->arrival], "of_us",
+			 leg_peer_json(&r->us), "of_target", leg_peer_json(&r->target));
+}
+
 static json_t *rtt_json(const struct ike_evidence *e)
 {
 	if (!e->answers)
@@ -276,6 +350,7 @@ json_t *report_port_json(const struct target *t, const struct port_result *p,
 	json_object_set_new(v, "received", json_integer(e->answers));
 	json_object_set_new(v, "bytes_sent", json_integer((json_int_t)e->bytes_sent));
 	json_object_set_new(v, "bytes_received", json_integer((json_int_t)e->bytes_received));
+	json_object_set_new(v, "other_end", leg_json(target_leg(t), e));
 	add_mtu_json(v, p);
 	return v;
 }

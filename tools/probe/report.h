@@ -13,6 +13,9 @@ void report_port(FILE *f, const struct target *t, const struct port_result *p,
 /* A host that has no address. */
 void report_lookup(FILE *f, const char *name, const char *text);
 
+/* What the other end says. */
+void report_leg(FILE *f, const struct target *t);
+
 /* New references. */
 json_t *report_port_json(const struct target *t, const struct port_result *p,
 			 const struct options *o);

@@ -14,7 +14,8 @@
 #include <netdb.h>
 #include <stdio.h>
 
-#define WINDOW 16 /* ports under way at a time */
+#define WINDOW 16       /* ports under way at a time */
+#define LEG_PORTS_MAX 8 /* of which is told whether probes arrive */
 #define SECOND_LOOK_PAUSE_MS 1200
 
 /* A question's way back to its port. */
@@ -23,11 +24,12 @@ struct asker {
 	size_t index;
 };
 
-enum phase { PHASE_ROUNDS, PHASE_AGAIN, PHASE_MTU, PHASE_DONE };
+enum phase { PHASE_ROUNDS, PHASE_AGAIN, PHASE_MTU, PHASE_FROM, PHASE_DONE };
 
 struct target {
 	struct loop *loop;
 	struct ike_prober *prober;
+	struct http_client *http;
 	const struct options *o;
 	struct target_handlers handlers;
 	char *name;
@@ -39,6 +41,10 @@ struct target {
 	unsigned rounds;
 	size_t next, under_way; /* of this phase */
 	struct mtu_search *mtu;
+	struct leg *leg;
+	struct leg_result *leg_result; /* NULL: not asked */
+	struct leg_port leg_ports[LEG_PORTS_MAX];
+	size_t n_leg_ports;
 	char doing[64];
 	ARRAY(struct port_result) ports;
 	struct asker *askers; /* one a port */
@@ -166,6 +172,11 @@ static void finish(struct target *t)
 	t->handlers.done(t, t->handlers.user);
 }
 
+static bool is_silent(const struct port_result *p)
+{
+	return p->rounds > 0 && p->judgement.verdict == IKE_SILENT;
+}
+
 /* --- path MTU --------------------------------------------------------------- */
 
 static void on_mtu(const struct mtu_result *r, void *user)
@@ -192,7 +203,37 @@ static void next_mtu(struct target *t)
 		t->mtu = mtu_search_new(t->prober, &to, p->e.rtt_max_us, on_mtu, t);
 		return;
 	}
+	t->phase = PHASE_FROM;
+	go_on(t);
+}
+
+/* --- the other end ---------------------------------------------------------- */
+
+static void on_leg(const struct leg_result *r, void *user)
+{
+	struct target *t = user;
+
+	t->leg_result = xmalloc(sizeof(*r));
+	*t->leg_result = *r;
+	for (size_t i = 0; i < t->n_leg_ports; i++)
+		array_foreach(&t->ports, p)
+			if (p->port == t->leg_ports[i].port)
+				p->e.arrival = t->leg_ports[i].arrival;
+	leg_free(sn_steal(t->leg));
 	finish(t);
+}
+
+static void ask_leg(struct target *t)
+{
+	if (!t->o->from) {
+		finish(t);
+		return;
+	}
+	array_foreach(&t->ports, p)
+		if (is_silent(p) && t->n_leg_ports < LEG_PORTS_MAX)
+			t->leg_ports[t->n_leg_ports++].port = p->port;
+	t->leg = leg_new(t->http, t->prober, t->o->from, &t->ports.v[0].e.local, &t->to,
+			 t->leg_ports, t->n_leg_ports, on_leg, t);
 }
 
 /* --- phases ----------------------------------------------------------------- */
@@ -204,11 +245,6 @@ static bool wants_second_look(const struct target *t)
 	array_foreach(&t->ports, p)
 		refused = refused || (p->e.refusal.icmp && !p->e.refusal.by_us);
 	return refused && options_rounds(t->o) == 1 && !t->o->full;
-}
-
-static bool is_silent(const struct port_result *p)
-{
-	return p->rounds > 0 && p->judgement.verdict == IKE_SILENT;
 }
 
 /* The next silent port, after the pause that the timer makes. */
@@ -257,7 +293,10 @@ static void go_on(struct target *t)
 		if (t->o->mtu)
 			next_mtu(t);
 		else
-			finish(t);
+			ask_leg(t);
+		return;
+	case PHASE_FROM:
+		ask_leg(t);
 		return;
 	case PHASE_DONE:
 		return;
@@ -301,8 +340,9 @@ static void add_ports(struct target *t)
 		t->askers[i] = (struct asker){ t, i };
 }
 
-struct target *target_new(struct loop *loop, struct ike_prober *prober, const struct options *o,
-			  const char *name, const struct sockaddr_storage *address,
+struct target *target_new(struct loop *loop, struct ike_prober *prober, struct http_client *http,
+			  const struct options *o, const char *name,
+			  const struct sockaddr_storage *address,
 			  const struct target_handlers *handlers)
 {
 	struct target *t = xcalloc(1, sizeof(*t));
@@ -311,6 +351,7 @@ struct target *target_new(struct loop *loop, struct ike_prober *prober, const st
 
 	t->loop = loop;
 	t->prober = prober;
+	t->http = http;
 	t->o = o;
 	t->handlers = *handlers;
 	t->name = xstrdup(name);
@@ -329,6 +370,7 @@ static void cancel(struct target *t)
 		ike_ask_free(sn_steal(p->ask));
 	t->under_way = 0;
 	mtu_search_free(sn_steal(t->mtu));
+	leg_free(sn_steal(t->leg));
 	loop_timer_cancel(t->timer);
 }
 
@@ -340,6 +382,7 @@ void target_free(struct target *t)
 	loop_timer_free(t->timer);
 	array_free(&t->ports);
 	free(t->askers);
+	free(t->leg_result);
 	free(t->name);
 	free(t);
 }
@@ -384,9 +427,18 @@ unsigned target_rounds(const struct target *t)
 	return t->rounds;
 }
 
+const struct leg_result *target_leg(const struct target *t)
+{
+	return t->leg_result;
+}
+
 const char *target_doing(struct target *t)
 {
 	t->doing[0] = '\0';
+	if (t->leg) {
+		snprintf(t->doing, sizeof(t->doing), "what %.40s says", t->o->from);
+		return t->doing;
+	}
 	if (t->mtu) {
 		snprintf(t->doing, sizeof(t->doing), "path MTU by port %u",
 			 t->ports.v[t->next - 1].port);

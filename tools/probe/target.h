@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "leg.h"
 #include "options.h"
 
 struct port_result {
@@ -29,9 +30,10 @@ struct target_handlers {
 	void *user;
 };
 
-/* options and prober outlive it. name: as it was given. */
-struct target *target_new(struct loop *loop, struct ike_prober *prober, const struct options *o,
-			  const char *name, const struct sockaddr_storage *address,
+/* options, prober and http (for --from) outlive it. name: as it was given. */
+struct target *target_new(struct loop *loop, struct ike_prober *prober, struct http_client *http,
+			  const struct options *o, const char *name,
+			  const struct sockaddr_storage *address,
 			  const struct target_handlers *handlers);
 void target_free(struct target *t);
 void target_start(struct target *t);
@@ -43,6 +45,8 @@ const char *target_name(const struct target *t);
 /* With scope, as getnameinfo(3) writes it. */
 const char *target_address(const struct target *t);
 const struct port_result *target_ports(const struct target *t, size_t *ret_n);
+/* What the host of --from says; NULL: it was not asked. */
+const struct leg_result *target_leg(const struct target *t);
 /* What is under way, for the progress line: "500", "path MTU of 500". "" when nothing is. */
 const char *target_doing(struct target *t);
 unsigned target_rounds(const struct target *t);
