@@ -76,3 +76,21 @@ def test_what_the_daemon_knows_is_completed(tmp_path: pathlib.Path) -> None:
 
 def test_a_process_is_completed() -> None:
     assert str(os.getpid()) in complete("attach", "--pid", str(os.getpid())[:1])
+
+
+def complete_probe(*words: str) -> set[str]:
+    ask = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sennit_probe; ' \
+        "printf '%s\\n' \"${COMPREPLY[@]}\""
+    done = subprocess.run(["bash", "--norc", "-c", ask, "bash", str(SCRIPT) + "-probe",
+                           "sennit-probe", *words], capture_output=True, text=True, check=True)
+    assert not done.stderr, done.stderr
+    return set(done.stdout.split())
+
+
+def test_the_options_of_the_probe_are_completed() -> None:
+    said = subprocess.run([programs.find().probe, "--help"], capture_output=True, text=True,
+                          check=True).stdout
+    long = set(re.findall(r"--[a-z]+", said))
+    assert long <= complete_probe("--")
+    assert {"500", "4500"} <= complete_probe("h2", "")
+    assert "127.0.0.1" in complete_probe("-s", "127")

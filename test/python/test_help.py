@@ -17,7 +17,8 @@ ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}
 
 def run(program: str, *args: str, **more: str) -> subprocess.CompletedProcess[str]:
     found = programs.find()
-    path = {"sennit": found.sennit, "sennitd": found.sennitd, "sennit-metadata": found.metadata}
+    path = {"sennit": found.sennit, "sennitd": found.sennitd, "sennit-metadata": found.metadata,
+            "sennit-probe": found.probe}
     return subprocess.run([path[program], *args], capture_output=True, text=True, timeout=20,
                           stdin=subprocess.DEVNULL, env={**ENV, **more})
 
@@ -29,7 +30,8 @@ def verbs() -> list[str]:
 def helps() -> list[tuple[str, ...]]:
     each = [("sennit", verb, "--help") for verb in verbs()]
     return [("sennit", "--help"), ("sennit", "help"), ("sennitd", "--help"), ("sennitd", "-h"),
-            ("sennit-metadata", "--help"), *each, *[("sennit", "help", v) for v in verbs()]]
+            ("sennit-metadata", "--help"), ("sennit-probe", "--help"),
+            ("sennit-probe", "-h"), *each, *[("sennit", "help", v) for v in verbs()]]
 
 
 def test_every_help_fits_a_screen_and_has_an_example() -> None:
@@ -95,6 +97,21 @@ WRONG = [
     (("sennit-metadata", "--mesh", "x", "--listen", "y"), "like 192.0.2.11:8080"),
     (("sennit-metadata", "--mesh", "x", "--max", "3"), "'--max-connections' or '--max-per-client'"),
     (("sennit-metadata", "--mesh", "x", "--max-connections", "0"), "a number from 1 to"),
+    (("sennit-probe",), "no host is given"),
+    (("sennit-probe", "500"), "no host is given, only ports"),
+    (("sennit-probe", "--jsn", "h"), "did you mean '--json'?"),
+    (("sennit-probe", "--mtu=3", "h"), "'--mtu' takes no value"),
+    (("sennit-probe", "-x", "h"), "there is no option '-x'"),
+    (("sennit-probe", "-b", "h"), "broadcast addresses are never asked"),
+    (("sennit-probe", "-w", "soon", "h"), "not seconds from 0.1 to 300"),
+    (("sennit-probe", "-w"), "'-w' needs a value"),
+    (("sennit-probe", "-c", "0", "h"), "not a number from 1 to"),
+    (("sennit-probe", "h", "500-"), "not a port from 1 to 65535"),
+    (("sennit-probe", "h", "10-5"), "nor a range of them"),
+    (("sennit-probe", "h", "70000"), "not a port"),
+    (("sennit-probe", "h", "1-2000"), "more than 1024 ports"),
+    (("sennit-probe", "-s", "here", "h"), "neither an IPv4 nor an IPv6 address"),
+    (("sennit-probe", "--full", "-c", "2", "h"), "not with -c or -i"),
 ]
 
 

@@ -15,7 +15,7 @@ from sennitlab import programs
 
 # below the prefix, but for what begins with a slash
 FILES = {
-    "bin/sennit", "bin/sennit-metadata", "sbin/sennitd",
+    "bin/sennit", "bin/sennit-metadata", "bin/sennit-probe", "sbin/sennitd",
     "lib/systemd/system/sennitd.service",
     "lib/systemd/system/sennit-charon.service",
     "lib/systemd/system/sennit-metadata.service",
@@ -25,9 +25,11 @@ FILES = {
     "lib/sysusers.d/sennit.conf",
     "lib/tmpfiles.d/sennit.conf",
     "share/bash-completion/completions/sennit",
+    "share/bash-completion/completions/sennit-probe",
     "share/doc/sennit/README.md",
     "share/doc/sennit/mesh.schema.json",
     "share/doc/sennit/sennit.rules.yml",
+    "share/man/man1/sennit-probe.1",
     "share/man/man1/sennit.1",
     "share/man/man5/mesh.json.5",
     "share/man/man5/sennit.json.5",

@@ -13,6 +13,7 @@ from sennitlab import programs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MANUALS = ("src/daemon/sennitd.8", "src/cli/sennit.1", "tools/metadata/sennit-metadata.8",
+           "tools/probe/sennit-probe.1",
            "conf/sennit.json.5", "conf/mesh.json.5")
 
 
@@ -87,3 +88,19 @@ def test_every_option_of_the_daemons_is_explained() -> None:
     assert said and said <= options_of_manual("src/daemon/sennitd.8")
     said = options_in(help_of(found.metadata, "--help"))
     assert said and said <= options_of_manual("tools/metadata/sennit-metadata.8")
+
+
+def test_every_option_of_the_probe_is_explained() -> None:
+    said = help_of(programs.find().probe, "--help")
+    assert options_in(said) <= options_of_manual("tools/probe/sennit-probe.1")
+    manual = (ROOT / "tools/probe/sennit-probe.1").read_text()
+    letters = set(re.findall(r"(?<![\w-])-([a-zA-Z0-9])\b", said))
+    explained = set(re.findall(r"Fl ([a-zA-Z0-9])(?= |$)", manual, re.M))
+    assert letters and letters <= explained, letters - explained
+
+
+def test_every_outcome_of_the_probe_is_explained() -> None:
+    words = re.findall(r'\] = "([a-z-]+)",', (ROOT / "src/probe/ike_verdict.c").read_text()
+                       .split("ike_verdict_to_string")[0])
+    explained = set(re.findall(r"Pq ([a-z-]+)", (ROOT / "tools/probe/sennit-probe.1").read_text()))
+    assert len(words) == 8 and set(words) <= explained, set(words) - explained
