@@ -76,6 +76,8 @@ def test_probes_leave_nothing_there(lab: Lab, long: bool) -> None:
     assert {host: len(lab[host].sas()) for host in lab.hosts} == before
     assert sent / took <= 60, "the rate holds"
     old, begin = tunnel_of(lab["h1"], "h2"), time.monotonic()
+    with lab["h1"].vici() as vici:
+        vici.terminate(ike="sennit-h2")
     lab["h1"].cli("kick", "h2")
     lab.wait(lambda: tunnel_of(lab["h1"], "h2") != old, AT_ONCE, "a new tunnel of h1 and h2")
     print(f"{sent} probes in {took:.1f} s: {left} half-open IKE_SAs there, bytes of UDP payload "
