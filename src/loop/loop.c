@@ -3,6 +3,11 @@
  * A thin coat over libevent: what it adds is the measure of turns and the
  * promise that a handle may be freed inside any callback (event_free() takes
  * the event out of the active queue, so nothing is called after it).
+ *
+ * A turn is measured from its begin to its end, without what the thread stood
+ * in the queue for a CPU that others had: the kernel counts that in schedstat
+ * (Documentation/scheduler/sched-stats.rst). So a turn is long by what it
+ * computed and by what it waited for in the kernel, however busy the machine.
  */
 #include "loop/loop.h"
 
@@ -11,6 +16,8 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/time.h>
 
 #define STALL_TICK_MS 100
@@ -19,7 +26,13 @@ struct loop {
 	struct event_base *base;
 	struct event *tick;
 	int64_t tick_due;
+	int schedstat; /* of this thread; -1: the kernel does not tell */
 	struct loop_stats stats;
+};
+
+/* The begin of a turn. */
+struct turn {
+	int64_t at, queued_ms;
 };
 
 struct loop_io {
@@ -57,10 +70,31 @@ static struct timeval timeval_of(int64_t ms)
 	return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
 }
 
-static void turn_ended(struct loop *loop, int64_t start)
+/* How long this thread was ready to run and did not, since its begin. */
+static int64_t queued_ms(const struct loop *loop)
 {
-	int64_t took = sn_now_ms() - start;
+	char text[96];
+	ssize_t n = loop->schedstat < 0 ? -1 : pread(loop->schedstat, text, sizeof(text) - 1, 0);
+	unsigned long long queued_ns = 0;
 
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	/* "ran queued slices" */
+	return sscanf(text, "%*u %llu", &queued_ns) == 1 ? (int64_t)(queued_ns / 1000000) : 0;
+}
+
+static struct turn turn_begin(const struct loop *loop)
+{
+	return (struct turn){ .at = sn_now_ms(), .queued_ms = queued_ms(loop) };
+}
+
+static void turn_end(struct loop *loop, const struct turn *turn)
+{
+	int64_t took = sn_now_ms() - turn->at;
+
+	if (took > SN_MIN(loop->stats.slowest_turn_ms, (int64_t)LOOP_SLOW_TURN_MS))
+		took = SN_MAX(took - (queued_ms(loop) - turn->queued_ms), 0);
 	if (took > LOOP_SLOW_TURN_MS)
 		loop->stats.slow_turns++;
 	loop->stats.slowest_turn_ms = SN_MAX(loop->stats.slowest_turn_ms, took);
@@ -95,6 +129,7 @@ struct loop *loop_new(void)
 	loop->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
 	sn_require(loop->base);
+	loop->schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
 	/* the tick and stalls come before what they judge */
 	event_base_priority_init(loop->base, 2);
 	loop->tick = evtimer_new(loop->base, on_tick, loop);
@@ -110,6 +145,8 @@ void loop_free(struct loop *loop)
 		return;
 	event_free(loop->tick);
 	event_base_free(loop->base);
+	if (loop->schedstat >= 0)
+		close(loop->schedstat);
 	free(loop);
 }
 
@@ -143,11 +180,11 @@ static void on_io(int fd, short what, void *user)
 {
 	struct loop_io *io = user;
 	struct loop *loop = io->loop;
-	int64_t start = sn_now_ms();
+	struct turn turn = turn_begin(loop);
 	unsigned events = (what & EV_READ ? LOOP_READ : 0u) | (what & EV_WRITE ? LOOP_WRITE : 0u);
 
 	io->fn(fd, events, io->user);
-	turn_ended(loop, start);
+	turn_end(loop, &turn);
 }
 
 struct loop_io *loop_io_new(struct loop *loop, int fd, unsigned events, loop_io_fn fn, void *user)
@@ -189,12 +226,12 @@ static void on_timer(int fd, short what, void *user)
 {
 	struct loop_timer *timer = user;
 	struct loop *loop = timer->loop;
-	int64_t start = sn_now_ms();
+	struct turn turn = turn_begin(loop);
 
 	(void)fd;
 	(void)what;
 	timer->fn(timer->user);
-	turn_ended(loop, start);
+	turn_end(loop, &turn);
 }
 
 struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_fn fn, void *user)
@@ -263,12 +300,12 @@ static void on_deferred(int fd, short what, void *user)
 {
 	struct loop_deferred *deferred = user;
 	struct loop *loop = deferred->loop;
-	int64_t start = sn_now_ms();
+	struct turn turn = turn_begin(loop);
 
 	(void)fd;
 	(void)what;
 	deferred->fn(deferred->user);
-	turn_ended(loop, start);
+	turn_end(loop, &turn);
 }
 
 struct loop_deferred *loop_deferred_new(struct loop *loop, loop_deferred_fn fn, void *user)

@@ -6,9 +6,11 @@
  * callback, their own included; after the free no callback comes. All
  * handles are freed before their loop.
  *
- * Turns: the loop notes when a turn took longer than LOOP_SLOW_TURN_MS and
- * when it came back more than LOOP_STALL_MS late to a timer of its own. Such a
+ * Turns: the loop notes when a turn took longer than LOOP_SLOW_TURN_MS, without
+ * what it waited for a CPU that other processes had, and when it came back more
+ * than LOOP_STALL_MS late, for whatever reason, to a timer of its own. Such a
  * stall is our fault, not a peer's: health is told of it by the stats.
+ * loop_new() is called by the thread that runs the loop.
  */
 #pragma once
 
