@@ -81,7 +81,7 @@ int attach_store_write(const char *path, const struct attach_table *t, struct sn
 	int r;
 
 	sn_require(text);
-	r = file_write_atomic(path, text, strlen(text), 0600);
+	r = file_replace(path, text, strlen(text), 0600);
 	return r < 0 ? sn_error_set(e, r, "cannot write %s: %s", path, sn_strerror(r)) : 0;
 }
 
@@ -296,6 +296,11 @@ int attach_store_read(const char *path, struct attach_table **ret, struct sn_err
 	}
 	if (r < 0)
 		return sn_error_set(e, r, "cannot read %s: %s", path, sn_strerror(r));
+	/* of a power cut right after a write; nothing that was attached outlives it */
+	if (len == 0) {
+		*ret = attach_table_new();
+		return 0;
+	}
 	r = attach_table_parse(text, len, ret, e);
 	return r < 0 ? sn_error_wrap(e, "%s", path) : 0;
 }

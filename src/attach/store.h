@@ -9,8 +9,10 @@
  *	    "label": "web", "ready": true } ] }
  *
  * "last" is the address given last, held by somebody or not (null: none).
- * Written whole and atomically. What cannot be read is an error, never an
- * empty table: that would give addresses twice.
+ * Written whole, and there for whoever comes after a kill, without waiting for
+ * the disk: a power cut ends all containers anyway, and an empty file is what it
+ * may leave. Else what cannot be read is an error, never an empty table: that
+ * would give addresses twice.
  */
 #pragma once
 
@@ -43,7 +45,7 @@ int attach_table_parse(const char *text, size_t len, struct attach_table **ret, 
 /* A new reference. */
 json_t *attach_table_to_json(const struct attach_table *t);
 
-/* 0 (no such file: an empty table), or a negative errno with e. */
+/* 0 (no such file, or an empty one: an empty table), or a negative errno with e. */
 int attach_store_read(const char *path, struct attach_table **ret, struct sn_error *e);
-/* On disk when it returns 0; else the old file is untouched. */
+/* Outlives this process when it returns 0; else the old file is untouched. */
 int attach_store_write(const char *path, const struct attach_table *t, struct sn_error *e);

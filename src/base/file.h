@@ -21,6 +21,12 @@ int file_read(const char *path, size_t limit, char **ret, size_t *ret_len);
  * file is untouched.
  */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);
+/*
+ * The same without waiting for the disk, for the loop and for what is void after a
+ * reboot: a reader, or who comes after a kill, sees the old or the new file;
+ * after a power cut it may be the old one, the new one or an empty one.
+ */
+int file_replace(const char *path, const void *data, size_t len, mode_t mode);
 /* mkdir -p with this mode for what is missing. 0 or a negative errno. */
 int file_mkdirs(const char *path, mode_t mode);
 /* Writes a short text to an existing file (procfs, sysfs). 0 or a negative errno. */

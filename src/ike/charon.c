@@ -135,7 +135,7 @@ static int record_write(const struct charon *c, const struct record *rec)
 			 "\"}\n",
 			 rec->pid, rec->start_time, rec->boot_id);
 
-	return file_write_atomic(c->record_path, text, (size_t)n, 0600);
+	return file_replace(c->record_path, text, (size_t)n, 0600);
 }
 
 static bool parse_boot_id(const char *s, uint64_t *ret)
@@ -511,7 +511,7 @@ static int write_conf(const struct charon *c, struct sn_error *e)
 
 	if (r < 0)
 		return r;
-	r = file_write_atomic(c->conf_path, text.data, text.len, 0600);
+	r = file_replace(c->conf_path, text.data, text.len, 0600);
 	return r < 0 ? sn_error_set(e, r, "%s: %s", c->conf_path, sn_strerror(r)) : 0;
 }
 
@@ -573,7 +573,7 @@ int charon_prepare(const struct charon_settings *settings, struct sn_error *e)
 		return r;
 	if (file_read(path, CONF_LIMIT, &old, &len) == 0 && streq(old, strbuf_str(&text)))
 		return CHARON_CONF_SAME;
-	r = file_write_atomic(path, text.data, text.len, 0600);
+	r = file_replace(path, text.data, text.len, 0600);
 	if (r < 0)
 		return sn_error_set(e, r, "%s: %s", path, sn_strerror(r));
 	return old ? CHARON_CONF_CHANGED : CHARON_CONF_NEW;

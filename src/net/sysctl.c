@@ -2,7 +2,8 @@
 /*
  * The file: {"version": 1, "sysctls": [{"path", "old", "ours"}, …]}. It is
  * written before the value changes and after it is back: a crash in between
- * leaves a record too many, never one too few.
+ * leaves a record too many, never one too few. It does not wait for the disk: a
+ * power cut takes the values with it, and an empty file is what it may leave.
  */
 #include "net/sysctl.h"
 
@@ -114,7 +115,7 @@ static int save(struct sysctls *s, struct sn_error *e)
 	doc = json_pack("{sisO}", "version", RECORD_VERSION, "sysctls", list);
 	text = json_dumps(doc, JSON_INDENT(1));
 	sn_require(text);
-	r = file_write_atomic(s->file, text, strlen(text), 0600);
+	r = file_replace(s->file, text, strlen(text), 0600);
 	return r < 0 ? sn_error_set(e, r, "%s: %s", s->file, sn_strerror(r)) : 0;
 }
 
@@ -182,6 +183,8 @@ static int load_file(struct sysctls *s, struct sn_error *e)
 		return 0;
 	if (r < 0)
 		return sn_error_set(e, r, "%s", sn_strerror(r));
+	if (len == 0)
+		return 0;
 	r = json_parse(text, len, &doc, e);
 	return r < 0 ? r : read_records(s, doc, e);
 }

@@ -56,11 +56,25 @@ static void an_empty_file_is_a_text(void **state)
 	unlink(path);
 }
 
+static void replaces_without_the_disk(void **state)
+{
+	_cleanup_free_ char *path = xasprintf("%s/f", (char *)*state);
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	assert_int_equal(file_replace(path, "one", 3, 0600), 0);
+	assert_int_equal(file_replace(path, "second", 6, 0600), 0);
+	assert_int_equal(file_read(path, 6, &text, &len), 0);
+	assert_string_equal(text, "second");
+	unlink(path);
+}
+
 static void keeps_the_old_one_on_error(void **state)
 {
 	_cleanup_free_ char *path = xasprintf("%s/no-such-folder/f", (char *)*state);
 
 	assert_int_equal(file_write_atomic(path, "x", 1, 0600), -ENOENT);
+	assert_int_equal(file_replace(path, "x", 1, 0600), -ENOENT);
 }
 
 static void makes_folders(void **state)
@@ -79,6 +93,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replaces_whole_files),
 		cmocka_unit_test(an_empty_file_is_a_text),
+		cmocka_unit_test(replaces_without_the_disk),
 		cmocka_unit_test(keeps_the_old_one_on_error),
 		cmocka_unit_test(makes_folders),
 	};
