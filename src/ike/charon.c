@@ -32,6 +32,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define STOP_TIMEOUT_MS 5000
 #define RECORD_LIMIT 4096
@@ -642,6 +643,19 @@ void charon_stop(struct charon *c)
 int charon_pid(const struct charon *c)
 {
 	return c->pid;
+}
+
+int64_t charon_age_ms(const struct charon *c)
+{
+	struct timespec now;
+	uint64_t ticks;
+	int64_t started_ms;
+
+	if (!c->pid || read_start_time(c->pid, &ticks) < 0)
+		return 0;
+	started_ms = (int64_t)(ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - started_ms;
 }
 
 uint64_t charon_boot_id(const struct charon *c)

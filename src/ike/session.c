@@ -21,7 +21,8 @@ struct session {
 	struct loop_timer *timer;
 	int64_t started_at; /* the charon that runs, or our wish for it */
 	int64_t backoff_ms;
-	char why[256]; /* the last reason told; "" while up */
+	int64_t cut_off_since; /* charon runs and its socket file leads nowhere; 0: it does not */
+	char why[256];         /* the last reason told; "" while up */
 };
 
 static const char *const events[] = { "ike-updown", "child-updown", "ike-rekey", "child-rekey",
@@ -114,6 +115,29 @@ static void greet(struct session *s)
 	vici_call(s->vici, "version", NULL, NULL, SESSION_ANSWER_MS, NULL, on_first_answer, s);
 }
 
+/*
+ * A charon whose socket file somebody removed or replaced lives, and nobody can
+ * ever reach it again: a socket has no second name. It gets SESSION_PATIENCE_MS, for
+ * it may be about to end by itself, and one that is young may be about to make its
+ * socket on a slow machine; then it is ended and, at its end, another one started.
+ */
+static void bear_cut_off(struct session *s, const struct sn_error *e)
+{
+	char why[sizeof(s->why)];
+
+	if (!s->cut_off_since)
+		s->cut_off_since = sn_now_ms();
+	if (sn_now_ms() < s->cut_off_since + SESSION_PATIENCE_MS ||
+	    charon_age_ms(s->charon) < SESSION_BIRTH_MS) {
+		try_again(s, e->text);
+		return;
+	}
+	snprintf(why, sizeof(why), "%.180s; process %d cannot be reached again and is ended",
+		 e->text, charon_pid(s->charon));
+	charon_stop(s->charon);
+	say_down(s, why);
+}
+
 static void attempt(void *user)
 {
 	const struct vici_handlers handlers = { .event = on_event,
@@ -121,11 +145,17 @@ static void attempt(void *user)
 						.user = user };
 	struct session *s = user;
 	struct sn_error e = { 0 };
+	int r;
 
 	if (s->stopping || s->vici)
 		return;
-	if (vici_open(s->loop, s->socket, events, &handlers, &s->vici, &e) == 0)
+	r = vici_open(s->loop, s->socket, events, &handlers, &s->vici, &e);
+	if (r != -ENOENT && r != -ECONNREFUSED)
+		s->cut_off_since = 0;
+	if (r == 0)
 		greet(s);
+	else if (charon_pid(s->charon) > 0 && (r == -ENOENT || r == -ECONNREFUSED))
+		bear_cut_off(s, &e);
 	else if (charon_pid(s->charon) > 0)
 		try_again(s, e.text);
 	else if (start_charon(s, &e) < 0)
@@ -140,6 +170,7 @@ static void on_exited(const char *how, void *user)
 
 	hang_up(s);
 	loop_timer_cancel(s->timer);
+	s->cut_off_since = 0;
 	if (s->stopping) {
 		say_down(s, "stopped");
 		s->handlers.ended(s->handlers.user);

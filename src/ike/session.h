@@ -4,7 +4,8 @@
  * that answers on our socket, else starts one; starts it again when it dies
  * and connects again when only the socket was lost. It never kills a charon
  * that is merely silent (stopped, swapping): it says so and goes on asking. One
- * that others start (charon_settings.external) is waited for instead of started.
+ * whose socket file is gone can never be reached again; it is ended and started anew.
+ * One that others start (charon_settings.external) is waited for instead of started.
  */
 #pragma once
 
@@ -12,7 +13,8 @@
 #include "ike/vici.h"
 
 #define SESSION_CONNECT_MS 20        /* between tries while charon starts */
-#define SESSION_PATIENCE_MS 5000     /* then charon "does not answer" */
+#define SESSION_PATIENCE_MS 5000     /* then charon "does not answer", or is cut off */
+#define SESSION_BIRTH_MS 20000       /* charon may take so long to make its socket */
 #define SESSION_SLOW_CONNECT_MS 1000 /* between tries after that */
 #define SESSION_ANSWER_MS 3000       /* for the first answer on a new connection */
 #define SESSION_BACKOFF_MIN_MS 100   /* before charon is started again */
