@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 
 #include "base/array.h"
+#include "base/log.h"
 #include "loop/loop_base.h"
 
 #include <errno.h>
@@ -95,8 +96,10 @@ static void turn_end(struct loop *loop, const struct turn *turn)
 
 	if (took > SN_MIN(loop->stats.slowest_turn_ms, (int64_t)LOOP_SLOW_TURN_MS))
 		took = SN_MAX(took - (queued_ms(loop) - turn->queued_ms), 0);
-	if (took > LOOP_SLOW_TURN_MS)
+	if (took > LOOP_SLOW_TURN_MS) {
 		loop->stats.slow_turns++;
+		log_debug("a turn took %d ms", (int)took);
+	}
 	loop->stats.slowest_turn_ms = SN_MAX(loop->stats.slowest_turn_ms, took);
 }
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from . import pcap
 from .classify import PORT_MARKER, ClearFinder, classify
-from .netns import Namespace
+from .netns import Namespace, run
 from .wait import wait_for
 from .wan import BRIDGE, GATEWAY, UNDERLAY
 
@@ -45,6 +45,7 @@ class Capture:
         self._ns = wan
         self._messages = folder / "tcpdump.log"
         self._injected: set[bytes] = set()
+        self._judged = pcap.GLOBAL_HEADER  # up to here drain() was
         with self._messages.open("w") as err:
             self._process = subprocess.Popen(
                 wan.argv("tcpdump", "-i", BRIDGE, "-n", "-U", "--immediate-mode", "-s", SNAPLEN,
@@ -111,6 +112,24 @@ class Capture:
             if where and (injected or p.frame not in self._injected):
                 found.append(Clear(p.number, p.time_ns, where, p.frame))
         return found
+
+    def drain(self) -> tuple[int, list[Clear]]:
+        """Judges what came since the last call and gives its room on the disk back: how many
+        packets, and those in clear or with the payload of sennit-flows readable."""
+        self.sync()
+        finder, found, count = ClearFinder(self._overlay), [], 0
+        for p in pcap.packets(self.path, self._judged):
+            count += 1
+            self._judged = p.end
+            where = finder.clear(p.frame)
+            if not where and PLAINTEXT_MARK in p.frame:
+                where = "payload"
+            if where and p.frame not in self._injected:
+                found.append(Clear(p.number, p.time_ns, where, p.frame))
+        # tcpdump goes on at its offset: the file gets a hole, not another size
+        run("fallocate", "--punch-hole", "--offset", "4096", "--length",
+            str(max(self._judged - 4096, 1)), str(self.path))
+        return count, found
 
     def plaintext(self) -> int:
         """How often the payload of sennit-flows stands in the file readable, in whatever wrapping."""

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,6 +61,7 @@ class Lab:
         self.hosts: dict[str, Host] = {}
         self.containers: dict[str, Container] = {}
         self._namespaces: dict[str, Namespace] = {}
+        self._containers_made = 0
         self._flows: list[Flows] = []
         self._trace = trace
         self._settings = settings or {}
@@ -70,7 +72,7 @@ class Lab:
         try:
             self._build(hosts, containers, capture)
             if permanent_neighbours or (permanent_neighbours is None and hosts > 20):
-                self.wan.make_neighbours_permanent({h.id: h.ns for h in self.hosts.values()})
+                self.make_neighbours_permanent()
         except BaseException:
             self.close()
             raise
@@ -119,9 +121,33 @@ class Lab:
                         "secret_file": str(self.secret_file), **self._settings, **(settings or {})})
 
     def add_container(self, host: Host) -> Container:
-        name = f"c{len(self.containers) + 1}"
+        self._containers_made += 1
+        name = f"c{self._containers_made}"
         self.containers[name] = Container(name, self._namespace(name), host)
         return self.containers[name]
+
+    def remove_container(self, container: Container) -> None:
+        """With its namespace."""
+        del self.containers[container.name]
+        self._namespaces.pop(container.name).delete()
+
+    def prepare_spare(self, place: str, number: int) -> None:
+        """Room for hosts that come and go one after the other, with an address of their own."""
+        self.wan.connect(place, self._namespace(place), host_address(number))
+
+    def make_neighbours_permanent(self, later: dict[str, IPv4Address] | None = None) -> None:
+        places = {name: ns for name, ns in self._namespaces.items()
+                  if name not in ("wan", "meta") and name not in self.containers}
+        self.wan.make_neighbours_permanent(places, later)
+
+    def spare_host(self, host_id: str, place: str, number: int) -> Host:
+        """A new host at a place that was prepared."""
+        host = Host(host_id, number, self._namespaces[place], host_address(number),
+                    self.folder / host_id, self.programs, trace=self._trace)
+        self.configure(host)
+        self.hosts[host_id] = host
+        self.mesh.add(host_id, host.address, host.prefix, write=False)
+        return host
 
     # --- parts
 

@@ -25,10 +25,13 @@ class Packet(NamedTuple):
     number: int  # from 1, as wireshark counts
     time_ns: int
     frame: bytes
+    end: int = 0  # of its record, in the file
 
 
-def packets(path: Path) -> Iterator[Packet]:
-    """Every whole packet of the file; a torn last one (still being written) ends it."""
+def packets(path: Path, start: int = GLOBAL_HEADER) -> Iterator[Packet]:
+    """Every whole packet of the file; a torn last one (still being written) ends it.
+
+    start: where a packet's record begins, as Packet.end says of the one before."""
     if path.stat().st_size < GLOBAL_HEADER:
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -39,14 +42,15 @@ def packets(path: Path) -> Iterator[Packet]:
         if linktype & 0xffff != LINKTYPE_ETHERNET:
             raise NotACapture(f"{path}: link type {linktype}, not Ethernet")
         record = struct.Struct(order + "IIII")
-        at, number, size = GLOBAL_HEADER, 0, len(data)
+        at, number, size = start, 0, len(data)
         while at + RECORD_HEADER <= size:
             seconds, fraction, kept, _ = record.unpack_from(data, at)
             at += RECORD_HEADER
             if at + kept > size:
                 return
             number += 1
-            yield Packet(number, seconds * 1_000_000_000 + fraction * unit, data[at:at + kept])
+            yield Packet(number, seconds * 1_000_000_000 + fraction * unit, data[at:at + kept],
+                         at + kept)
             at += kept
 
 

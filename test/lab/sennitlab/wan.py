@@ -68,12 +68,24 @@ class Wan:
               f"route add default via {GATEWAY}")
         self._ports[name] = address
 
-    def make_neighbours_permanent(self, namespaces: dict[str, Namespace]) -> None:
-        """For large labs: the neighbour table's size is one for all namespaces."""
-        known = {**self._ports, "gateway": GATEWAY}
+    def make_neighbours_permanent(self, namespaces: dict[str, Namespace],
+                                  later: dict[str, IPv4Address] | None = None) -> None:
+        """For large labs: the neighbour table's size is one for all namespaces.
+
+        later: addresses that hosts may have besides their first."""
+        known = [(name, address, mac_of(address)) for name, address in self._ports.items()]
+        known += [(name, address, mac_of(self._ports[name]))
+                  for name, address in (later or {}).items()]
+        known.append(("gateway", GATEWAY, mac_of(GATEWAY)))
         for name, ns in namespaces.items():
-            ns.ip(*(f"neigh replace {address} lladdr {mac_of(address)} dev eth0 nud permanent"
-                    for other, address in known.items() if other != name))
+            ns.ip(*(f"neigh replace {address} lladdr {mac} dev eth0 nud permanent"
+                    for other, address, mac in known if other != name))
+
+    def readdress(self, name: str, ns: Namespace, address: IPv4Address) -> None:
+        """The host's eth0 has this address instead, as after a new lease."""
+        ns.ip(f"addr del {self._ports[name]}/24 dev eth0", f"addr add {address}/24 dev eth0",
+              f"route replace default via {GATEWAY}")
+        self._ports[name] = address
 
     @staticmethod
     def _port(name: str) -> str:

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Drift: everything that somebody else can remove from a host or change under it.
+
+One row a change. What it does is shell and vici from outside; that it is
+repaired is seen by its look(), which must be as it was before."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import proc
+from .container import Container
+from .host import Host
+from .kernel import bridge_of, own_addresses, own_links, own_routes, own_tables
+from .lab import Lab
+from .sas import same_tunnel, sas_of
+
+EVENT_BOUND = 1.0    # what the kernel or charon tells
+GLANCE_BOUND = 4.0   # what is looked at every few seconds
+FULL_BOUND = 30.0    # what only a full pass sees
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where it happens."""
+    lab: Lab
+    host: Host
+    container: Container
+    peer: str
+
+    @property
+    def bridge(self) -> str:
+        return bridge_of(self.host)
+
+    @property
+    def veth(self) -> str:
+        return next(name for name in own_links(self.host) if name.startswith("snv"))
+
+    def route(self, words: str) -> str:
+        return next(r for r in own_routes(self.host) if words in r)
+
+    def ip(self, *lines: str) -> None:
+        self.host.ns.ip(*lines)
+
+    def sysctl(self, path: str, value: str) -> None:
+        self.host.ns.run("sh", "-c", f"echo {value} > /proc/sys/{path}")
+
+    def read(self, path: str) -> str:
+        return self.host.ns.run("cat", f"/proc/sys/{path}").stdout.strip()
+
+
+@dataclass(frozen=True)
+class Drift:
+    what: str
+    change: str
+    do: Callable[[Scene], Any]
+    look: Callable[[Scene], Any]
+    bound: float = EVENT_BOUND
+    kinds: tuple[str, ...] = ()  # whose repairs /metrics counts
+    brutal: bool = False  # takes foreign objects away by the kernel's own rules
+    alone: bool = False   # not in the middle of other things
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.change}"
+
+
+# --- looks
+
+
+def links(s: Scene) -> Any:
+    up = [link["ifname"] for link in s.host.ns.ip_json("link", "show", "up")]
+    found = own_links(s.host)
+    return {name: (facts, name in up) for name, facts in found.items()}
+
+
+def wires(s: Scene) -> Any:
+    return links(s), own_addresses(s.host), own_routes(s.host)
+
+
+def addresses(s: Scene) -> Any:
+    return own_addresses(s.host)
+
+
+def routes(s: Scene) -> Any:
+    return own_routes(s.host)
+
+
+def tables(s: Scene) -> Any:
+    return own_tables(s.host)
+
+
+def settings(s: Scene) -> Any:
+    return {path: s.read(path) for path in (
+        "net/ipv4/conf/eth0/forwarding", f"net/ipv4/conf/{s.bridge}/forwarding",
+        f"net/ipv6/conf/{s.bridge}/disable_ipv6", "net/ipv4/conf/ipsec0/forwarding")}
+
+
+def conns(s: Scene) -> Any:
+    with s.host.vici() as vici:
+        return {n: c for n, c in vici.list_conns().items() if n.startswith("sennit-")}
+
+
+def keys(s: Scene) -> Any:
+    with s.host.vici() as vici:
+        return {k for k in vici.shared_keys() if k.startswith("sennit-")}
+
+
+def one_tunnel(s: Scene) -> Any:
+    """With each peer exactly one, the same at both ends."""
+    return all(same_tunnel(s.host, s.lab[name]) for name in s.host.states())
+
+
+def charon_works(s: Scene) -> Any:
+    return s.host.charon_pid() is not None and s.lab.everybody_up() and one_tunnel(s)
+
+
+# --- charon
+
+
+def load_conn(s: Scene, **changes: Any) -> None:
+    """Our connection's name with another content, as an operator with swanctl would."""
+    with s.host.vici() as vici:
+        now = vici.list_conns()[f"sennit-{s.peer}"]
+        child = {name: {"local_ts": c["local-ts"], "remote_ts": c["remote-ts"]}
+                 for name, c in now["children"].items()}
+        vici.request("load-conn", {f"sennit-{s.peer}": {
+            "version": 2, "local_addrs": now["local_addrs"], "remote_addrs": now["remote_addrs"],
+            "local-1": {"auth": "psk", "id": f"keyid:{s.host.id}"},
+            "remote-1": {"auth": "psk", "id": f"keyid:{s.peer}"}, "children": child, **changes}})
+
+
+def unload(s: Scene, command: str, **what: str) -> None:
+    with s.host.vici() as vici:
+        vici.request(command, what)
+
+
+def end_tunnel(s: Scene, part: str) -> None:
+    sa = sas_of(s.host, s.peer)[0]
+    what = next(iter(sa["child-sas"].values())) if part == "child" else sa
+    with s.host.vici() as vici:
+        vici.terminate(**{f"{part}_id": what["uniqueid"]})
+
+    def there() -> set[str]:
+        now = sas_of(s.host, s.peer)
+        if part == "ike":
+            return {sa["uniqueid"] for sa in now}
+        return {c["uniqueid"] for sa in now for c in sa["child-sas"].values()}
+
+    s.lab.wait(lambda: what["uniqueid"] not in there(), 5, "it is ended")
+
+
+def initiate_again(s: Scene, by: str) -> None:
+    other = s.peer if by == s.host.id else s.host.id
+    host = s.lab[by]
+    before = len(sas_of(host, other))
+    with host.vici() as vici:
+        child = next(iter(vici.list_conns()[f"sennit-{other}"]["children"]))
+        vici.request("initiate", {"ike": f"sennit-{other}", "child": child, "timeout": -1})
+    s.lab.wait(lambda: len(sas_of(host, other)) != before or same_tunnel(s.host, s.lab[s.peer]),
+               5, "the second one begins")
+
+
+def signal_charon(s: Scene, *signals: signal.Signals) -> None:
+    pid = s.host.charon_pid()
+    assert pid
+    for sig in signals:
+        proc.send(pid, sig)
+    if signal.SIGKILL in signals or signal.SIGTERM in signals:
+        s.lab.wait(lambda: not proc.is_alive(pid), 5, "the old charon ended")
+
+
+# --- the rows
+
+_UNREACHABLE = "unreachable"
+
+
+def _storm(s: Scene) -> None:
+    """More events than any buffer holds, while the daemon is stopped; one of them is ours."""
+    s.host.signal(signal.SIGSTOP)
+    route = s.route(" dev ipsec0")
+    lines = [f"route add 198.18.{i // 256}.{i % 256}/32 dev eth0 proto static"
+             for i in range(12000)]
+    s.ip(f"route del {route}", *lines)
+    s.ip("route flush root 198.18.0.0/15")
+    s.host.signal(signal.SIGCONT)
+
+
+def _foreign_route(s: Scene) -> None:
+    """It is not ours to remove: it is named, and what we want comes when it is gone."""
+    target = s.route(" dev ipsec0").split()[0]
+    foreign = f"{target} via 192.0.2.254 dev eth0 proto static"
+    s.ip(f"route replace {foreign}")
+    s.lab.wait(lambda: any(target in f["object"] for f in s.host.status()["apply"]["failing"]), 5,
+               "the foreign route is named")
+    s.ip(f"route del {foreign}")
+
+
+def delete_last_rule(s: Scene) -> None:
+    import json
+    listed = json.loads(s.host.ns.run("nft", "-j", "-a", "list", "chain", "inet", "sennit",
+                                      "postrouting").stdout)["nftables"]
+    handle = [e["rule"]["handle"] for e in listed if "rule" in e][-1]
+    s.host.ns.nft(f"delete rule inet sennit postrouting handle {handle}\n")
+
+
+KERNEL = [
+    Drift("bridge", "deleted", lambda s: s.ip(f"link del dev {s.bridge}"), wires,
+          kinds=("link", "address", "route"), brutal=True),
+    Drift("bridge", "set down", lambda s: s.ip(f"link set dev {s.bridge} down"), wires,
+          kinds=("link",), brutal=True),
+    Drift("bridge", "MTU changed", lambda s: s.ip(f"link set dev {s.bridge} mtu 1234"), links,
+          kinds=("link",)),
+    Drift("bridge", "alias changed", lambda s: s.ip(f"link set dev {s.bridge} alias mine"), links,
+          kinds=("link",)),
+    Drift("bridge", "hardware address changed",
+          lambda s: s.ip(f"link set dev {s.bridge} address 02:00:00:00:00:77"), links,
+          kinds=("link",)),
+    Drift("veth", "set down", lambda s: s.ip(f"link set dev {s.veth} down"), links,
+          kinds=("link",)),
+    Drift("veth", "taken off the bridge", lambda s: s.ip(f"link set dev {s.veth} nomaster"), links,
+          kinds=("link",)),
+    Drift("veth", "put on another bridge",
+          lambda s: s.ip(f"link set dev {s.veth} master snother"), links, kinds=("link",)),
+    Drift("veth", "MTU changed", lambda s: s.ip(f"link set dev {s.veth} mtu 1234"), links,
+          kinds=("link",)),
+    Drift("veth", "alias changed", lambda s: s.ip(f"link set dev {s.veth} alias mine"), links,
+          kinds=("link",)),
+    Drift("bridge address", "removed",
+          lambda s: s.ip("addr del {1}/{2} dev {0}".format(*own_addresses(s.host)[0])), wires,
+          kinds=("address",)),
+    Drift("bridge address", "another one added",
+          lambda s: s.ip(f"addr add 10.42.{s.host.number}.99/24 dev {s.bridge}"), addresses,
+          kinds=("address",)),
+    Drift("route", "to a peer deleted", lambda s: s.ip(f"route del {s.route(' dev ipsec0')}"),
+          routes, kinds=("route",)),
+    Drift("route", "unreachable deleted", lambda s: s.ip(f"route del {s.route(_UNREACHABLE)}"),
+          routes, kinds=("route",)),
+    Drift("route", "to a peer led to the uplink",
+          lambda s: s.ip("route replace {0} via 192.0.2.254 dev eth0 proto 83".format(
+              s.route(" dev ipsec0").split()[0])), routes, kinds=("route",)),
+    Drift("route", "to a peer replaced by a foreign one, which then goes", _foreign_route, routes,
+          kinds=("route",), alone=True),
+    Drift("route", "another one with our protocol",
+          lambda s: s.ip("route add 10.42.77.0/24 dev eth0 proto 83"), routes, kinds=("route",)),
+    Drift("route", "unreachable to nowhere near",
+          lambda s: s.ip("route add unreachable 10.42.78.0/24 proto 83"), routes,
+          kinds=("route",)),
+    Drift("routes", "flushed by protocol", lambda s: s.ip("route flush proto 83"), routes,
+          kinds=("route",)),
+    Drift("routes", "all of ipsec0 flushed", lambda s: s.ip("route flush dev ipsec0"), routes,
+          kinds=("route",)),
+    Drift("rules", "all flushed but the three of the kernel",
+          lambda s: s.ip("rule flush", "rule add from all lookup main pref 32766",
+                         "rule add from all lookup default pref 32767"), routes, brutal=True, alone=True),
+    Drift("TUN of charon", "set down", lambda s: s.ip("link set dev ipsec0 down"), wires,
+          kinds=("link", "route")),
+    Drift("TUN of charon", "MTU changed", lambda s: s.ip("link set dev ipsec0 mtu 1300"), links),
+    Drift("nftables", "table deleted", lambda s: s.host.ns.nft("delete table inet sennit\n"),
+          tables, kinds=("table",)),
+    Drift("nftables", "table of the bridge deleted",
+          lambda s: s.host.ns.nft("delete table bridge sennit\n"), tables, kinds=("table",)),
+    Drift("nftables", "table flushed", lambda s: s.host.ns.nft("flush table inet sennit\n"),
+          tables, kinds=("table",)),
+    Drift("nftables", "one chain emptied",
+          lambda s: s.host.ns.nft("flush chain inet sennit postrouting\n"), tables,
+          kinds=("table",)),
+    Drift("nftables", "a rule added",
+          lambda s: s.host.ns.nft("insert rule inet sennit postrouting accept\n"), tables,
+          kinds=("table",)),
+    Drift("nftables", "a rule deleted", delete_last_rule, tables, kinds=("table",)),
+    Drift("nftables", "an element of a set deleted",
+          lambda s: s.host.ns.nft("flush set bridge sennit containers\n"), tables,
+          kinds=("table",)),
+    Drift("nftables", "a chain added",
+          lambda s: s.host.ns.nft("add chain inet sennit hole\n"), tables, kinds=("table",)),
+    Drift("sysctl", "forwarding of the uplink off",
+          lambda s: s.sysctl("net/ipv4/conf/eth0/forwarding", "0"), settings,
+          kinds=("sysctl",)),
+    Drift("sysctl", "forwarding of the bridge off",
+          lambda s: s.sysctl(f"net/ipv4/conf/{s.bridge}/forwarding", "0"), settings,
+          kinds=("sysctl",)),
+    Drift("sysctl", "ip_forward on and off",
+          lambda s: (s.sysctl("net/ipv4/ip_forward", "1"), s.sysctl("net/ipv4/ip_forward", "0")),
+          settings, kinds=("sysctl",)),
+    Drift("sysctl", "IPv6 of the bridge on",
+          lambda s: s.sysctl(f"net/ipv6/conf/{s.bridge}/disable_ipv6", "0"), settings,
+          bound=GLANCE_BOUND, kinds=("sysctl",)),
+    Drift("netlink", "overrun with a route deleted", _storm, routes, bound=5.0,
+          kinds=("route",), alone=True),
+]
+
+
+IKE = [
+    Drift("IKE connection", "unloaded",
+          lambda s: unload(s, "unload-conn", name=f"sennit-{s.peer}"), conns, bound=3.0,
+          kinds=("conn",)),
+    Drift("IKE connection", "changed", lambda s: load_conn(s, remote_addrs=["192.0.2.99"]), conns,
+          bound=3.0, kinds=("conn",)),
+    Drift("key", "unloaded", lambda s: unload(s, "unload-shared", id=next(iter(keys(s)))), keys,
+          bound=3.0, kinds=("key",)),
+    Drift("keys and certificates", "cleared (clear-creds)", lambda s: unload(s, "clear-creds"),
+          keys, bound=3.0, kinds=("key",)),
+    Drift("CHILD_SA", "terminated", lambda s: end_tunnel(s, "child"), one_tunnel, bound=3.0),
+    Drift("IKE_SA", "terminated", lambda s: end_tunnel(s, "ike"), one_tunnel, bound=3.0),
+    Drift("IKE_SA", "a second one by the owner", lambda s: initiate_again(s, s.host.id),
+          one_tunnel, bound=3.0),
+    Drift("IKE_SA", "a second one by the other", lambda s: initiate_again(s, s.peer), one_tunnel,
+          bound=3.0),
+]
+
+CHARON = [
+    Drift("charon", "killed (SIGKILL)", lambda s: signal_charon(s, signal.SIGKILL), charon_works,
+          bound=10.0),
+    Drift("charon", "ended (SIGTERM)", lambda s: signal_charon(s, signal.SIGTERM), charon_works,
+          bound=10.0),
+    Drift("charon's socket file", "removed",
+          lambda s: (s.host.run_dir / "charon.vici").unlink(), charon_works, bound=10.0),
+]

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An hour of random change, outage and drift with ten hosts: all stays as it was.
+
+    pytest --long test/lab/test_soak.py          an hour
+    SENNIT_SOAK_SECONDS=300 …                    five minutes
+    SENNIT_SOAK_SEED=7 …                         the same events again
+    SENNIT_SOAK_LOG=FILE …                       where the events and the result go
+
+Without --long a short walk with three hosts shows that the machinery works."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from sennitlab import Lab, census, programs
+from sennitlab.soak import OTHER, SPARE, Soak
+from sennitlab.wan import host_address
+
+HOUR = 3600
+SHORT = 12
+WARM_UP = 0.15           # of the time
+RSS_GROWTH_KB = {"sennitd": 1024, "charon": 2048}  # after the warm-up
+RATE = 10                # packets a second between the containers that stay
+
+
+@pytest.fixture(scope="module")
+def lab(built: programs.Programs, long: bool) -> Iterator[Lab]:
+    hosts = 10 if long else 3
+    made = Lab(hosts=hosts, containers=1, settings={"log": {"level": "debug"}})
+    try:
+        made.prepare_spare(SPARE, hosts + 1)
+        addresses = {name: host.address + OTHER for name, host in made.hosts.items()}
+        made.make_neighbours_permanent(addresses)
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def soak(lab: Lab) -> Soak:
+    seed = int(os.environ.get("SENNIT_SOAK_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"SENNIT_SOAK_SEED={seed}")
+    names = list(lab.hosts)
+    log = Path(os.environ.get("SENNIT_SOAK_LOG", lab.folder / "soak.log"))
+    return Soak(lab, seed, log, quiet=set(names[:len(names) // 3]),
+                half=set(names[:len(names) // 2]))
+
+
+def table(soak: Soak, before: dict, after: dict) -> str:  # type: ignore[type-arg]
+    rows = [f"{'host':6} {'process':8} {'same':>5} {'RSS kB':>7} {'after':>7} {'grown':>6} "
+            f"{'fds':>4} {'after':>5} {'threads':>7} {'after':>5}"]
+    for name in before:
+        for what in ("sennitd", "charon"):
+            a, b = before[name][what], after[name][what]
+            rows.append(f"{name:6} {what:8} {'yes' if a.pid == b.pid else 'no':>5} {a.rss_kb:7} "
+                        f"{b.rss_kb:7} {b.rss_kb - a.rss_kb:6} {a.fds:4} {b.fds:5} "
+                        f"{a.threads:7} {b.threads:5}")
+        sizes = {kind: len(lines) for kind, lines in after[name]["objects"].items()}
+        rows.append(f"{name:6} objects  " + " ".join(f"{k}={n}" for k, n in sizes.items()))
+    rows.append(f"{soak.events} events: " + ", ".join(
+        f"{count} {what}" for what, count in soak.counts.most_common()))
+    rows.append(f"{len(soak.settle_times)} times settled, median {median(soak.settle_times):.1f} s,"
+                f" longest {max(soak.settle_times):.1f} s; {soak.packets} packets on the underlay, "
+                f"none in clear; slowest turns in ms {soak.slowest}")
+    return "\n".join(rows)
+
+
+def judge(before: dict, after: dict) -> list[str]:  # type: ignore[type-arg]
+    """What is not as it was."""
+    found = []
+    for name in before:
+        found += [f"{name}: {line}" for line in census.differences(
+            before[name]["objects"], after[name]["objects"])]
+        for what, limit in RSS_GROWTH_KB.items():
+            a, b = before[name][what], after[name][what]
+            if b.kinds != a.kinds:
+                found.append(f"{name}: {what} had the descriptors {a.kinds}, has {b.kinds}")
+            if b.rss_kb > a.rss_kb + limit:
+                found.append(f"{name}: {what} grew from {a.rss_kb} to {b.rss_kb} kB")
+    return found
+
+
+def test_all_stays_as_it_was(lab: Lab, soak: Soak, long: bool,
+                             capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = float(os.environ.get("SENNIT_SOAK_SECONDS", HOUR if long else SHORT))
+    soak.settle()
+    soak.check()
+    begin = time.monotonic()
+    while True:
+        soak.round()
+        if time.monotonic() >= begin + WARM_UP * seconds:
+            break
+    before = census.take(lab.hosts)
+    while time.monotonic() < begin + seconds:
+        soak.round()
+    after = census.take(lab.hosts)
+    found = judge(before, after)
+    text = table(soak, before, after)
+    soak.say("result\n" + text + "\n" + "\n".join(found))
+    with capsys.disabled():
+        print("\n" + text)
+    assert not found, "\n".join(found)
+    assert not lab.sanitizer_reports()
+    slow = {name: ms for name, ms in soak.slowest.items() if ms > 20}
+    assert not slow, f"turns over 20 ms: {slow}"
