@@ -85,6 +85,8 @@ static void add_child(struct vici_writer *w, const struct object_ike_conn *conn)
 		vici_add(w, "if_id_in", "%u", conn->if_id);
 		vici_add(w, "if_id_out", "%u", conn->if_id);
 	}
+	if (conn->reqid)
+		vici_add(w, "reqid", "%u", conn->reqid);
 	if (conn->replay_window)
 		vici_add(w, "replay_window", "%u", conn->replay_window);
 	vici_add(w, "hw_offload", "no");

@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/time.h>
+#include <time.h>
 
 #define STALL_TICK_MS 100
 
@@ -33,7 +34,7 @@ struct loop {
 
 /* The begin of a turn. */
 struct turn {
-	int64_t at, queued_ms;
+	int64_t at, queued_ms, cpu_ms;
 };
 
 struct loop_io {
@@ -85,9 +86,18 @@ static int64_t queued_ms(const struct loop *loop)
 	return sscanf(text, "%*u %llu", &queued_ns) == 1 ? (int64_t)(queued_ns / 1000000) : 0;
 }
 
+/* What this thread computed since its begin. */
+static int64_t cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static struct turn turn_begin(const struct loop *loop)
 {
-	return (struct turn){ .at = sn_now_ms(), .queued_ms = queued_ms(loop) };
+	return (struct turn){ sn_now_ms(), queued_ms(loop), cpu_ms() };
 }
 
 static void turn_end(struct loop *loop, const struct turn *turn)
@@ -98,7 +108,8 @@ static void turn_end(struct loop *loop, const struct turn *turn)
 		took = SN_MAX(took - (queued_ms(loop) - turn->queued_ms), 0);
 	if (took > LOOP_SLOW_TURN_MS) {
 		loop->stats.slow_turns++;
-		log_debug("a turn took %d ms", (int)took);
+		log_debug("a turn took %d ms, %d of them to compute", (int)took,
+			  (int)(cpu_ms() - turn->cpu_ms));
 	}
 	loop->stats.slowest_turn_ms = SN_MAX(loop->stats.slowest_turn_ms, took);
 }

@@ -121,8 +121,39 @@ static void add_routes(const struct intent *intent, const struct host *peer, str
 		tunnel_add_route(intent, p, DEVICE, &w->objects);
 }
 
+/* Numbers that have been given. */
+struct numbers {
+	ARRAY(uint32_t) v;
+};
+
+static bool is_given(const struct numbers *given, uint32_t number)
+{
+	array_foreach(&given->v, n)
+		if (*n == number)
+			return true;
+	return false;
+}
+
+/*
+ * The number by which libipsec finds the SA of a policy. charon's own choice
+ * is not unique: a CHILD_SA that DPD restarts keeps the number of the dead one,
+ * which another peer may have got meanwhile, and then one's packets go to the
+ * other (5.9.8, kernel_interface.c: "we don't require a traffic selector match
+ * for explicit reqids"). So each peer has its own for good, from its id.
+ */
+static uint32_t give_reqid(struct numbers *given, const struct host *peer)
+{
+	uint32_t number = (uint32_t)object_hash(peer->id, strlen(peer->id)) & INT32_MAX;
+
+	while (number == 0 || is_given(given, number))
+		number = (number + 1) & INT32_MAX;
+	*array_add(&given->v) = number;
+	return number;
+}
+
 /* A connection without selectors would mean the underlay addresses: rather none. */
-static void add_tunnel(const struct intent *intent, const struct host *peer, struct wanted *w)
+static void add_tunnel(const struct intent *intent, const struct host *peer, struct numbers *given,
+		       struct wanted *w)
 {
 	struct object_ike_conn *c;
 
@@ -133,6 +164,7 @@ static void add_tunnel(const struct intent *intent, const struct host *peer, str
 		return;
 	c->encap = true;
 	c->replay_window = REPLAY_WINDOW;
+	c->reqid = give_reqid(given, peer);
 	add_selectors(intent, peer, c);
 	object_conn_seal(c);
 	tunnel_add_keys(intent, peer, &w->objects);
@@ -182,6 +214,7 @@ static void want_guard(const struct intent *intent, struct wanted *ret)
 static int want(const struct intent *intent, struct wanted *ret, struct sn_error *e)
 {
 	const struct snapshot *s = intent->snapshot;
+	struct numbers given = { 0 };
 	int r = wire_check(intent, e);
 
 	if (r == 0)
@@ -198,8 +231,9 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 		if (!tunnel_is_peer(s, h))
 			continue;
 		tunnel_add_peer(intent, h, DEVICE, 0, ret);
-		add_tunnel(intent, h, ret);
+		add_tunnel(intent, h, &given, ret);
 	}
+	array_free(&given.v);
 	object_set_sort(&ret->objects);
 	return 0;
 }

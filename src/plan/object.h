@@ -128,6 +128,7 @@ struct object_ike_conn {
 	bool esn;
 	uint32_t replay_window;
 	uint32_t if_id; /* 0 = none */
+	uint32_t reqid; /* of all its CHILD_SAs; 0 = charon chooses */
 	int ike_rekey_s, child_rekey_s;
 };
 

@@ -116,6 +116,8 @@ static void conn_add_settings(const struct object *o, struct strbuf *b)
 		    c->encap ? " encap" : "", c->esn ? " esn" : "", c->replay_window);
 	if (c->if_id)
 		strbuf_addf(b, " if_id %" PRIu32, c->if_id);
+	if (c->reqid)
+		strbuf_addf(b, " reqid %" PRIu32, c->reqid);
 	strbuf_addf(b, " rekey %d/%d", c->ike_rekey_s, c->child_rekey_s);
 }
 
