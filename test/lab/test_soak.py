@@ -18,20 +18,22 @@ from statistics import median
 import pytest
 
 from sennitlab import Lab, census, programs
-from sennitlab.soak import OTHER, SPARE, Soak
-from sennitlab.wan import host_address
+from sennitlab.mischief import OTHER, SPARE
+from sennitlab.soak import Soak
 
 HOUR = 3600
-SHORT = 12
+SHORT = 5
 WARM_UP = 0.15           # of the time
 RSS_GROWTH_KB = {"sennitd": 1024, "charon": 2048}  # after the warm-up
-RATE = 10                # packets a second between the containers that stay
+# Of the passes. All namespaces of a machine share the kernel's lock of links and routes: who makes
+# and removes namespaces beside makes a pass wait for it now and then.
+SLOW_SHARE = 0.02
 
 
 @pytest.fixture(scope="module")
 def lab(built: programs.Programs, long: bool) -> Iterator[Lab]:
     hosts = 10 if long else 3
-    made = Lab(hosts=hosts, containers=1, settings={"log": {"level": "debug"}})
+    made = Lab(hosts=hosts, containers=1, settings={"log": {"level": "info"}})
     try:
         made.prepare_spare(SPARE, hosts + 1)
         addresses = {name: host.address + OTHER for name, host in made.hosts.items()}
@@ -43,13 +45,13 @@ def lab(built: programs.Programs, long: bool) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def soak(lab: Lab) -> Soak:
+def soak(lab: Lab, long: bool) -> Soak:
     seed = int(os.environ.get("SENNIT_SOAK_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"SENNIT_SOAK_SEED={seed}")
     names = list(lab.hosts)
     log = Path(os.environ.get("SENNIT_SOAK_LOG", lab.folder / "soak.log"))
     return Soak(lab, seed, log, quiet=set(names[:len(names) // 3]),
-                half=set(names[:len(names) // 2]))
+                half=set(names[:len(names) // 2]), round_of=(12, 24) if long else (5, 7))
 
 
 def table(soak: Soak, before: dict, after: dict) -> str:  # type: ignore[type-arg]
@@ -67,7 +69,9 @@ def table(soak: Soak, before: dict, after: dict) -> str:  # type: ignore[type-ar
         f"{count} {what}" for what, count in soak.counts.most_common()))
     rows.append(f"{len(soak.settle_times)} times settled, median {median(soak.settle_times):.1f} s,"
                 f" longest {max(soak.settle_times):.1f} s; {soak.packets} packets on the underlay, "
-                f"none in clear; slowest turns in ms {soak.slowest}")
+                f"none in clear")
+    passes, slow, slowest = soak.all_turns()
+    rows.append(f"{passes} passes, {slow} turns over 20 ms, the slowest {slowest} ms")
     return "\n".join(rows)
 
 
@@ -107,5 +111,5 @@ def test_all_stays_as_it_was(lab: Lab, soak: Soak, long: bool,
         print("\n" + text)
     assert not found, "\n".join(found)
     assert not lab.sanitizer_reports()
-    slow = {name: ms for name, ms in soak.slowest.items() if ms > 20}
-    assert not slow, f"turns over 20 ms: {slow}"
+    turns = soak.all_turns()
+    assert turns.slow <= SLOW_SHARE * turns.passes + 2, turns

@@ -4,7 +4,9 @@
 One row a change. What it does is shell and vici from outside; that it is
 repaired is seen by its look(), which must be as it was before."""
 
+import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +61,6 @@ class Drift:
     bound: float = EVENT_BOUND
     kinds: tuple[str, ...] = ()  # whose repairs /metrics counts
     brutal: bool = False  # takes foreign objects away by the kernel's own rules
-    alone: bool = False   # not in the middle of other things
 
     def __str__(self) -> str:
         return f"{self.what} {self.change}"
@@ -170,6 +171,20 @@ def signal_charon(s: Scene, *signals: signal.Signals) -> None:
         s.lab.wait(lambda: not proc.is_alive(pid), 5, "the old charon ended")
 
 
+def stop_charon(s: Scene, seconds: float) -> None:
+    begin = time.monotonic()
+    signal_charon(s, signal.SIGSTOP)
+    s.lab.wait(lambda: time.monotonic() >= begin + seconds, seconds + 5, "the pause")
+    signal_charon(s, signal.SIGCONT)
+
+
+def start_charon_by_hand(s: Scene) -> None:
+    """As an operator would: it finds sockets and ports taken, and ends or idles."""
+    conf = s.host.run_dir / "strongswan.conf"
+    path = os.readlink(f"/proc/{s.host.charon_pid()}/exe")
+    s.host.ns.run("timeout", "2", "env", f"STRONGSWAN_CONF={conf}", path, check=False)
+
+
 # --- the rows
 
 _UNREACHABLE = "unreachable"
@@ -239,8 +254,6 @@ KERNEL = [
     Drift("route", "to a peer led to the uplink",
           lambda s: s.ip("route replace {0} via 192.0.2.254 dev eth0 proto 83".format(
               s.route(" dev ipsec0").split()[0])), routes, kinds=("route",)),
-    Drift("route", "to a peer replaced by a foreign one, which then goes", _foreign_route, routes,
-          kinds=("route",), alone=True),
     Drift("route", "another one with our protocol",
           lambda s: s.ip("route add 10.42.77.0/24 dev eth0 proto 83"), routes, kinds=("route",)),
     Drift("route", "unreachable to nowhere near",
@@ -250,9 +263,6 @@ KERNEL = [
           kinds=("route",)),
     Drift("routes", "all of ipsec0 flushed", lambda s: s.ip("route flush dev ipsec0"), routes,
           kinds=("route",)),
-    Drift("rules", "all flushed but the three of the kernel",
-          lambda s: s.ip("rule flush", "rule add from all lookup main pref 32766",
-                         "rule add from all lookup default pref 32767"), routes, brutal=True, alone=True),
     Drift("TUN of charon", "set down", lambda s: s.ip("link set dev ipsec0 down"), wires,
           kinds=("link", "route")),
     Drift("TUN of charon", "MTU changed", lambda s: s.ip("link set dev ipsec0 mtu 1300"), links),
@@ -286,8 +296,6 @@ KERNEL = [
     Drift("sysctl", "IPv6 of the bridge on",
           lambda s: s.sysctl(f"net/ipv6/conf/{s.bridge}/disable_ipv6", "0"), settings,
           bound=GLANCE_BOUND, kinds=("sysctl",)),
-    Drift("netlink", "overrun with a route deleted", _storm, routes, bound=5.0,
-          kinds=("route",), alone=True),
 ]
 
 
@@ -316,4 +324,40 @@ CHARON = [
           bound=10.0),
     Drift("charon's socket file", "removed",
           lambda s: (s.host.run_dir / "charon.vici").unlink(), charon_works, bound=10.0),
+]
+
+# Not in the middle of other things, as the soak does the rows above.
+ALONE = [
+    Drift("route", "to a peer replaced by a foreign one, which then goes", _foreign_route, routes,
+          kinds=("route",)),
+    Drift("rules", "all flushed but the three of the kernel",
+          lambda s: s.ip("rule flush", "rule add from all lookup main pref 32766",
+                         "rule add from all lookup default pref 32767"), routes, brutal=True),
+    Drift("netlink", "overrun with a route deleted", _storm, routes, bound=5.0,
+          kinds=("route",)),
+    Drift("charon", "stopped for 2 s (SIGSTOP)", lambda s: stop_charon(s, 2), charon_works,
+          bound=10.0),
+    Drift("charon", "started a second time by hand", start_charon_by_hand, charon_works,
+          bound=5.0),
+    Drift("strongswan.conf", "removed, then charon killed",
+          lambda s: ((s.host.run_dir / "strongswan.conf").unlink(),
+                     signal_charon(s, signal.SIGKILL)), charon_works, bound=10.0),
+    Drift("charon's record", "removed, then sennitd restarted",
+          lambda s: (s.host.kill(), (s.host.run_dir / "charon.json").unlink(), s.host.start()),
+          charon_works, bound=10.0),
+    Drift("state: snapshot", "spoiled, then sennitd restarted",
+          lambda s: (s.host.kill(), (s.host.state_dir / "snapshot.json").write_text("{"),
+                     s.host.start()), charon_works, bound=10.0),
+    Drift("state: sysctls", "emptied, then sennitd restarted",
+          lambda s: (s.host.kill(), (s.host.state_dir / "sysctls.json").write_text(""),
+                     s.host.start()), charon_works, bound=10.0),
+]
+
+# Seconds by themselves; with --long only.
+SLOW = [
+    Drift("charon's socket file", "removed, then sennitd restarted",
+          lambda s: ((s.host.run_dir / "charon.vici").unlink(), s.host.kill(), s.host.start()),
+          charon_works, bound=40.0),
+    Drift("charon", "stopped for 20 s (SIGSTOP)", lambda s: stop_charon(s, 20), charon_works,
+          bound=30.0),
 ]
