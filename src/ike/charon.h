@@ -69,6 +69,6 @@ int charon_start(struct charon *c, struct sn_error *e);
 /* SIGTERM, after 5 s SIGKILL; exited() comes. Nothing when there is no process. */
 void charon_stop(struct charon *c);
 int64_t charon_age_ms(const struct charon *c); /* since it was started, by whomever; 0: none runs */
-int charon_pid(const struct charon *c); /* 0: none */
+int charon_pid(const struct charon *c);        /* 0: none */
 /* Of the running or, when there is none, the last one; 0: never one. */
 uint64_t charon_boot_id(const struct charon *c);

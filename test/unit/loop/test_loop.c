@@ -51,7 +51,8 @@ static void a_stall_is_known_before_any_deadline_it_reached(void **state)
 	assert_int_equal(w.stalls, 1);
 	assert_true(stats->last_stall_ms > LOOP_STALL_MS);
 	assert_int_equal(stats->slow_turns, 1);
-	assert_true(stats->slowest_turn_ms >= STOOD_MS);
+	/* the waits for a CPU are taken off in whole milliseconds */
+	assert_true(stats->slowest_turn_ms >= STOOD_MS - 2);
 	loop_deferred_free(still);
 	loop_timer_free(w.deadline);
 	loop_free(w.loop);
