@@ -155,7 +155,6 @@ static void record_that_is_none_is_refused_with_its_place(void **state)
 	static const struct {
 		const char *text, *words;
 	} records[] = {
-		{ "", "sysctls.json" },
 		{ "[]", "sysctls.json" },
 		{ "{\"version\": 2, \"sysctls\": []}", "/version" },
 		{ "{\"version\": 1, \"sysctls\": [{\"path\": \"net/x\", \"old\": 1}]}",
@@ -182,6 +181,18 @@ static void record_that_is_none_is_refused_with_its_place(void **state)
 	}
 }
 
+/* What a power cut may leave of a write that did not wait for the disk. */
+static void an_empty_record_is_none(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_free_ char *path = xasprintf("%s/sysctls.json", f->state_dir);
+	_cleanup_(sysctls_freep) struct sysctls *s = NULL;
+	struct sn_error e;
+
+	assert_int_equal(file_replace(path, "", 0, 0600), 0);
+	assert_int_equal(sysctls_load(f->state_dir, &s, &e), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -194,6 +205,7 @@ int main(void)
 		T(record_of_an_interface_that_is_gone_is_let_go),
 		T(link_of_ours_leaves_no_record),
 		T(paths_that_climb_are_refused),
+		T(an_empty_record_is_none),
 		T(record_that_is_none_is_refused_with_its_place),
 	};
 
