@@ -102,6 +102,8 @@ char *redact_text(const char *text, char *const *known)
 			strbuf_add(&b, p, keep);
 			p += keep;
 			drop = p[-1] == '/' ? user_run(p) : strcspn(p, " \t\n,;&\"'}");
+			/* one that is known may hold what ends others */
+			drop = SN_MAX(drop, known_run(p, known));
 		} else {
 			drop = known_run(p, known);
 			if (drop == 0 && (p == text || !is_base64(p[-1])))
@@ -113,7 +115,7 @@ char *redact_text(const char *text, char *const *known)
 			strbuf_addc(&b, *p++);
 		p += drop;
 	}
-	return b.len ? strbuf_steal(&b) : xstrdup("");
+	return strbuf_steal(&b);
 }
 
 static json_t *redact_value(const json_t *v, char *const *known, unsigned depth)
