@@ -100,8 +100,9 @@ static const struct ipt_entry *entry_at(const void *entries, size_t size, size_t
 	const struct ipt_entry *e = (const void *)((const char *)entries + offset);
 	const struct xt_entry_target *t;
 
-	if (size < sizeof(*e) || offset > size - sizeof(*e) || offset % 4 ||
-	    e->next_offset > size - offset || e->target_offset < sizeof(*e) ||
+	if (size < sizeof(*e) || offset > size - sizeof(*e) ||
+	    offset % _Alignof(struct ipt_entry) || e->next_offset > size - offset ||
+	    e->target_offset < sizeof(*e) || e->target_offset % _Alignof(struct xt_entry_target) ||
 	    (size_t)e->target_offset + sizeof(*t) > e->next_offset)
 		return NULL;
 	t = (const void *)((const char *)e + e->target_offset);
