@@ -213,7 +213,7 @@ static int cmp_addrs(const void *a, const void *b)
 	return c ? c : sn_cmp_num(*x, *y);
 }
 
-/* Both orders have what is the same side by side: each with each would take 4096 of them 0.1 s. */
+/* Both orders have what is the same side by side; each with each would be slow. */
 static int check_unique(const struct attach_table *t, const struct json_place *list,
 			struct sn_error *e)
 {

@@ -20,8 +20,8 @@
 #include "base/json.h"
 #include "model/intent.h"
 
-/* More than any host carries; bounds the file and the look-ups. */
-#define ATTACH_MAX 4096
+/* More than any host carries; bounds the file, which each change writes anew, and the look-ups. */
+#define ATTACH_MAX 1024
 #define ATTACH_MAX_LABEL 128
 
 struct attach_table {
