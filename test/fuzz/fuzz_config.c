@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: the file, then, each behind a NUL, variables. */
+/*
+ * Input: the file, then, each behind a NUL, variables. What a running daemon takes
+ * over of a configuration is then what it has, and nothing else is.
+ */
 #include "model/config.h"
 
 #include <stdio.h>
@@ -7,6 +10,22 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MAX_VARIABLES 8
+
+static void check_take_over(const struct config *c)
+{
+	_cleanup_(config_freep) struct config *other = config_new();
+	struct config_change before[CONFIG_KEYS_MAX], after[CONFIG_KEYS_MAX];
+	size_t n = config_compare(other, c, before), left = 0, m;
+
+	sn_require(config_compare(c, c, after) == 0);
+	for (size_t i = 0; i < n; i++)
+		left += !before[i].live;
+	config_take_live(other, c);
+	m = config_compare(other, c, after);
+	sn_require(m == left);
+	for (size_t i = 0; i < m; i++)
+		sn_require(!after[i].live);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -34,5 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sn_require(c->metadata_poll_s >= 1 && c->metadata_poll_s <= 120);
 	sn_require(c->run_dir[0] == '/' && c->state_dir[0] == '/' && c->secret_file[0] == '/');
 	config_metadata_address(c, &a);
+	check_take_over(c);
 	return 0;
 }

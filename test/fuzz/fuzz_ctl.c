@@ -30,15 +30,42 @@ static void try_request(const char *payload, size_t len)
 	ctl_request_fini(&again);
 }
 
+/* What was told comes back, whatever bytes are in the words. */
+static void check_error(const struct sn_error *e)
+{
+	_cleanup_json_ json_t *reply = ctl_reply_error(e), *result = NULL;
+	_cleanup_free_ char *text = json_dumps(reply, JSON_COMPACT);
+	struct sn_error told = { 0 };
+
+	sn_require(text);
+	sn_require(ctl_reply_parse(text, strlen(text), &result, &told) == told.code);
+	sn_require(!result && told.code == ctl_errno_from_name(ctl_errno_name(e->code)));
+	sn_require(strlen(told.text) == strlen(e->text));
+}
+
+static void check_result(json_t *result)
+{
+	_cleanup_json_ json_t *reply = ctl_reply_ok(json_incref(result)), *again = NULL;
+	_cleanup_free_ char *text = json_dumps(reply, JSON_COMPACT);
+	struct sn_error e = { 0 };
+
+	sn_require(text && ctl_reply_parse(text, strlen(text), &again, &e) == 0);
+	sn_require(json_equal(result, again));
+}
+
 static void try_reply(const char *payload, size_t len)
 {
 	_cleanup_json_ json_t *result = NULL;
-	struct sn_error e = { 0 };
+	struct sn_error e = { 0 }, raw = { .code = -(int)(len % 200) - 1 };
 
-	if (ctl_reply_parse(payload, len, &result, &e) < 0)
+	if (ctl_reply_parse(payload, len, &result, &e) == 0) {
+		check_result(result);
+	} else {
 		sn_require(e.code < 0);
-	else
-		sn_require(result);
+		check_error(&e);
+	}
+	memcpy(raw.text, payload, SN_MIN(len, sizeof(raw.text) - 1));
+	check_error(&raw);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

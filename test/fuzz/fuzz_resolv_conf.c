@@ -23,8 +23,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_free_ char *text = xmalloc(size + 1);
 	struct resolv_conf c = { .servers = { 0 } };
 	unsigned before = 0;
+	uint8_t query[RESOLV_QUERY_SIZE];
 	int r = resolv_answer(data, size, ID);
 
+	/* our own question is no answer to it */
+	resolv_query(ID, query);
+	sn_require(resolv_answer(query, sizeof(query), ID) == -EBADMSG);
+	query[2] |= 0x80;
+	sn_require(resolv_answer(query, sizeof(query), ID) == 0);
 	sn_require(r == -EBADMSG || (r >= 0 && r <= 15 && size >= 12));
 	memcpy(text, data, size);
 	text[size] = '\0';

@@ -15,6 +15,7 @@
 #include <errno.h>
 
 static struct daemon the_daemon;
+static struct snapshot *the_snapshot;
 
 /* --- stand-ins ------------------------------------------------------------------ */
 
@@ -88,7 +89,7 @@ static void set_up(void)
 	log_init("fuzz");
 	log_set_level(LOG_LEVEL_ERROR);
 	sn_require(attachments_load(scratch(), &the_daemon.attachments, &e) == 0);
-	the_daemon.snapshot = make_snapshot();
+	the_snapshot = make_snapshot();
 	strcpy(array_add(&the_daemon.wanted.peers)->id, "h2");
 }
 
@@ -131,6 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	set_up();
 	verb = find_verb(req.verb);
 	if (verb) {
+		/* a blank before it: nothing is known of the mesh */
+		the_daemon.snapshot = *data == ' ' ? NULL : the_snapshot;
 		/* a descriptor that is none of a namespace, or none at all */
 		fd = size % 2 ? STDIN_FILENO : -1;
 		r = verb->run(req.args, fd, &result, &e, &the_daemon);

@@ -29,7 +29,7 @@ def any_json(size: int) -> dict[str, bytes]:
 def attachments() -> dict[str, bytes]:
     items = [{"id": f"{i:08x}00000000", "ifname": "eth0", "address": f"10.42.{i >> 8}.{i & 255}/16",
               "mac": "02:5a:0a:2a:01:07", "netns": [4, i], "created_ms": i, "label": "l" * 128,
-              "ready": True} for i in range(4096)]
+              "ready": True} for i in range(1024)]
     return {"full": json.dumps({"sennit_attachments": 1, "last": None,
                                 "attachments": items}).encode()}
 
