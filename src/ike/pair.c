@@ -35,6 +35,8 @@ void pair_set(struct pair *p, bool owner, const char *child)
 		return;
 	p->owner = owner;
 	set_child(p, child);
+	array_foreach(&p->memory, m)
+		m->stale = true;
 	pair_forgive(p);
 	p->bare_since = -1;
 	p->whole_since = -1;
@@ -235,7 +237,7 @@ static bool is_connecting(struct pair *p, const struct ike_sa *sas, size_t n, in
 		if (sas[i].state != IKE_SA_CONNECTING)
 			continue;
 		m = recall(p, sas[i].unique_id, false, now);
-		if (now >= m->first_seen + patience) {
+		if (now >= m->first_seen + patience || (m->stale && sas[i].initiator)) {
 			add_step(steps, PAIR_END_IKE_FORCE, sas[i].unique_id);
 			continue;
 		}

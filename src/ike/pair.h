@@ -7,7 +7,9 @@
  * Who initiates. The owner at once when there is no IKE_SA, and 1 s after one
  * stands without the wanted child. The other end waits 10 s + 0..5 s without
  * an IKE_SA in any state, and 3 s + 0..1 s for the child. Nobody while one is
- * CONNECTING: charon tries again by itself. Failures back off from 0.25 s to 5 s.
+ * CONNECTING: charon tries again by itself. But one that this end began before
+ * the connection changed goes at once, for it tries the old address for ever.
+ * Failures back off from 0.25 s to 5 s.
  *
  * Who stays. Of several standing IKE_SAs first those that carry the wanted
  * child (a tunnel is both), then those the owner initiated, then the lowest
@@ -41,7 +43,8 @@
 struct pair_memory {
 	uint32_t id;
 	bool child;
-	bool here; /* in this look */
+	bool here;  /* in this look */
+	bool stale; /* it began with a connection that is not wanted any more */
 	int64_t first_seen;
 	int64_t extra_since; /* 0: it is not superfluous */
 	int64_t asked_at;    /* 0: nobody asked it to go */

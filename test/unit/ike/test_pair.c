@@ -156,6 +156,29 @@ static void nobody_initiates_beside_a_connecting_one(void **state)
 	end(&s);
 }
 
+/* charon tries the old address for ever, and beside that nobody would try the new one. */
+static void what_the_old_connection_began_does_not_last(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, true);
+	add_sa(&s, 7, IKE_SA_CONNECTING, true);
+	add_sa(&s, 8, IKE_SA_CONNECTING, false);
+	look_after(&s, 0);
+	pair_set(&s.pair, true, "net-2");
+	look_after(&s, 0);
+	/* the other end's is its own matter */
+	assert_step(&s, PAIR_END_IKE_FORCE, 7);
+	clear(&s);
+	look_after(&s, 100);
+	assert_step(&s, PAIR_INITIATE, 0);
+	add_sa(&s, 9, IKE_SA_CONNECTING, true);
+	look_after(&s, PAIR_HANG_MS - 1);
+	assert_quiet(&s);
+	end(&s);
+}
+
 static void a_kick_does_not_wait(void **state)
 {
 	struct script s;
@@ -625,6 +648,7 @@ int main(void)
 		cmocka_unit_test(the_owner_initiates_at_once_and_the_other_waits),
 		cmocka_unit_test(failures_back_off),
 		cmocka_unit_test(nobody_initiates_beside_a_connecting_one),
+		cmocka_unit_test(what_the_old_connection_began_does_not_last),
 		cmocka_unit_test(a_kick_does_not_wait),
 		cmocka_unit_test(a_duplicate_that_lasts_is_ended_by_the_owner),
 		cmocka_unit_test(one_without_the_child_yields),
