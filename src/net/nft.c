@@ -146,13 +146,29 @@ int nft_apply(struct nft *nft, const struct plan_step *step, struct sn_error *e)
 	return run(nft, strbuf_str(&command), e);
 }
 
+/* Without rights libnftables writes to standard error by itself: ask before it does. */
+static int may_read(struct sn_error *e)
+{
+	_cleanup_(netlink_freep) struct netlink *nl = NULL;
+	union netlink_request req;
+
+	netlink_begin(&req, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0, sizeof(struct nfgenmsg));
+	if (netlink_new(NETLINK_NETFILTER, &nl, e) < 0 ||
+	    netlink_ask(nl, &req.h, NULL, NULL, e) < 0)
+		return sn_error_wrap(e, "nftables");
+	return 0;
+}
+
 int nft_read_ruleset(json_t **ret, struct sn_error *e)
 {
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	struct nft nft = { .ctx = ctx };
+	struct nft nft = { 0 };
+	struct nft_ctx *ctx;
 	const char *text;
-	int r;
+	int r = may_read(e);
 
+	if (r < 0)
+		return r;
+	nft.ctx = ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx)) {
 		r = sn_error_set(e, -ENOMEM, "libnftables cannot be started");
 	} else {
