@@ -65,7 +65,6 @@ static int write_report(const struct cli *cli, const char *path, const struct co
 	const char *at = cli->socket_path ? cli->socket_path : by_run_dir;
 	_cleanup_json_ json_t *status = ask_quietly(at, "status");
 	_cleanup_json_ json_t *plan = ask_quietly(at, "plan");
-	_cleanup_json_ json_t *level = ask_quietly(at, "log-level");
 	const struct report_input input = {
 		.version = SENNIT_VERSION,
 		.config = config,
@@ -73,7 +72,6 @@ static int write_report(const struct cli *cli, const char *path, const struct co
 		.result = result,
 		.status = status,
 		.plan = plan,
-		.log_level = level,
 	};
 	struct sn_error e;
 

@@ -70,12 +70,11 @@ static void judge_version(struct exam *x, const char *path, const char *version)
 		exam_ok(x, "%s is there; its version is not told", path);
 	else if (sscanf(version, "%u.%u", &major, &minor) == 2 &&
 		 (major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR)))
-		exam_find(
-			x, SEVERITY_FAULT,
-			"Before 5.8 strongSwan has no XFRM interfaces and not all that sennit asks "
-			"of it.",
-			"Install strongSwan 5.9 (Debian 12 has it).", "%s is strongSwan %s", path,
-			version);
+		exam_find(x, SEVERITY_FAULT,
+			  "Before 5.8 strongSwan has no XFRM interfaces and not all that sennit "
+			  "asks of it.",
+			  "Install strongSwan 5.9 (Debian 12 has it).", "%s is strongSwan %s", path,
+			  version);
 	else
 		exam_ok(x, "%s is strongSwan %s", path, version);
 }
@@ -90,9 +89,8 @@ void check_charon_binary(struct exam *x)
 	if (stat(path, &st) < 0) {
 		exam_find(x, SEVERITY_FAULT, why,
 			  "Install charon-systemd and libstrongswan-standard-plugins, "
-			  "libstrongswan-extra-plugins, libcharon-extra-plugins (or set ike.charon "
-			  "to "
-			  "where it is).",
+			  "libstrongswan-extra-plugins, libcharon-extra-plugins (or set "
+			  "ike.charon to where it is).",
 			  "%s: %s", path, sn_strerror(-errno));
 		return;
 	}
@@ -262,8 +260,7 @@ static void say_silent(void *user)
 		  "sennitd cannot tell it which tunnels to build, and starts no other while it "
 		  "lives.",
 		  "See charon.log in run_dir. If it stays: kill it ('kill -9' its pid), sennitd "
-		  "starts "
-		  "a new one.",
+		  "starts a new one.",
 		  "our charon (pid %d) does not answer on its socket", a->pid);
 }
 

@@ -14,19 +14,17 @@ static const char *forward_advice(const char *owner)
 {
 	if (owner && streq(owner, "Docker"))
 		return "Let it pass in Docker's own place for that: iptables -I DOCKER-USER -i "
-		       "BRIDGE -j "
-		       "ACCEPT; iptables -I DOCKER-USER -o BRIDGE -j ACCEPT (BRIDGE is sennit's, "
-		       "snbr0 "
-		       "unless configured). Docker puts the policy back at each start.";
+		       "BRIDGE -j ACCEPT; iptables -I DOCKER-USER -o BRIDGE -j ACCEPT (BRIDGE is "
+		       "sennit's, snbr0 unless configured). Docker puts the policy back at each "
+		       "start.";
 	if (owner && streq(owner, "ufw"))
 		return "ufw route allow in on BRIDGE; ufw route allow out on BRIDGE (BRIDGE is "
-		       "sennit's, "
-		       "snbr0 unless configured); or DEFAULT_FORWARD_POLICY=\"ACCEPT\" in "
-		       "/etc/default/ufw.";
+		       "sennit's, snbr0 unless configured); or DEFAULT_FORWARD_POLICY=\"ACCEPT\" "
+		       "in /etc/default/ufw.";
 	if (owner && streq(owner, "firewalld"))
 		return "firewall-cmd --permanent --zone=trusted --add-interface=BRIDGE (sennit's, "
-		       "snbr0 "
-		       "unless configured), the same for the tunnels' devices, and --reload.";
+		       "snbr0 unless configured), the same for the tunnels' devices, and "
+		       "--reload.";
 	return "Accept there what comes in by, and what leaves by, sennit's bridge (snbr0 unless "
 	       "configured).";
 }
@@ -43,8 +41,9 @@ static const char *port_advice(const char *owner)
 static void find_closed(struct exam *x, const struct ruleset_hit *h)
 {
 	static const char *const why_forward =
-		"Containers reach neither each other across hosts nor the outside: what the kernel "
-		"forwards between bridge and tunnel passes that chain, too, and ends there.";
+		"Containers reach neither each other across hosts nor the outside: what the "
+		"kernel forwards between bridge and tunnel passes that chain, too, and ends "
+		"there.";
 	static const char *const why_port =
 		"IKE and the encrypted packets travel in UDP 500 and 4500: peers see this host as "
 		"silent, or this host sees them so.";
@@ -83,8 +82,7 @@ static void judge_bridge_nf(struct exam *x, bool closed)
 		exam_find(
 			x, SEVERITY_WARNING,
 			"Even packets between two containers of this host pass those chains then, "
-			"and "
-			"end there.",
+			"and end there.",
 			"Open the chain (above). Or, if nothing on this host wants it (Docker and "
 			"Kubernetes do), set net.bridge.bridge-nf-call-iptables=0.",
 			"%s is 1, and a chain that drops forwarded packets is in force", file);
@@ -126,17 +124,15 @@ static void judge_legacy(struct exam *x, const struct legacy_table *t)
 			"Containers' packets end there, whatever nftables accepts: both are asked.",
 			forward_advice(owner),
 			"the legacy iptables table %s of %s drops what is forwarded, and nothing "
-			"in "
-			"it lets %s pass",
+			"in it lets %s pass",
 			t->name, owner ? owner : "somebody", x->config->bridge);
 	if (t->input_drops && !t->names_ports)
-		exam_find(
-			x, SEVERITY_WARNING,
-			"IKE and the encrypted packets travel in UDP 500 and 4500.",
-			port_advice(owner),
-			"the legacy iptables table %s of %s drops what comes in, and nothing in it "
-			"names UDP 500 and 4500",
-			t->name, owner ? owner : "somebody");
+		exam_find(x, SEVERITY_WARNING,
+			  "IKE and the encrypted packets travel in UDP 500 and 4500.",
+			  port_advice(owner),
+			  "the legacy iptables table %s of %s drops what comes in, and nothing in "
+			  "it names UDP 500 and 4500",
+			  t->name, owner ? owner : "somebody");
 	if (t->rules > 0 && !t->forward_drops && !t->input_drops)
 		exam_find(x, SEVERITY_NOTE,
 			  "Its rules are not seen by 'nft list ruleset', and apply nevertheless.",

@@ -25,8 +25,8 @@ void check_kernel_dataplane(struct exam *x)
 		return;
 	else if (x->config->dataplane == DATAPLANE_XFRM)
 		exam_find(x, SEVERITY_FAULT,
-			  "The configuration asks for the data plane xfrm, which the kernel cannot "
-			  "carry: no tunnel comes up.",
+			  "The configuration asks for the data plane xfrm, which the kernel "
+			  "cannot carry: no tunnel comes up.",
 			  "Load or install the modules xfrm_interface, esp4 and esp6 (Debian: the "
 			  "kernel linux-image-amd64 has them, cloud kernels may not), or set "
 			  "\"dataplane\" to \"auto\".",
@@ -34,11 +34,9 @@ void check_kernel_dataplane(struct exam *x)
 	else if (x->config->dataplane == DATAPLANE_AUTO)
 		exam_find(x, SEVERITY_NOTE,
 			  "charon then carries ESP in user space (libipsec): slower, MTU at most "
-			  "1400, "
-			  "and not for Rancher's flat plan.",
+			  "1400, and not for Rancher's flat plan.",
 			  "If that is not enough load or install the modules xfrm_interface, esp4 "
-			  "and "
-			  "esp6.",
+			  "and esp6.",
 			  "the kernel has no ESP: %s", e->text);
 	else
 		exam_ok(x, "the kernel has no ESP (%s), and is not asked to carry it", e->text);
@@ -56,8 +54,8 @@ void check_kernel_tun(struct exam *x)
 		return;
 	else if (needed)
 		exam_find(x, SEVERITY_FAULT,
-			  "The data plane libipsec carries packets through a TUN device: no tunnel "
-			  "carries anything without.",
+			  "The data plane libipsec carries packets through a TUN device: no "
+			  "tunnel carries anything without.",
 			  "modprobe tun; in a container or jail give it the device /dev/net/tun.",
 			  "no TUN device can be made: %s", e.text);
 	else
@@ -134,8 +132,8 @@ void check_kernel_nft(struct exam *x)
 		missing++;
 		finding_set_next(
 			exam_find(x, SEVERITY_FAULT,
-				  "The guard that keeps the overlay from leaving in clear "
-				  "cannot be loaded, and sennitd sets up nothing without it.",
+				  "The guard that keeps the overlay from leaving in clear cannot "
+				  "be loaded, and sennitd sets up nothing without it.",
 				  NULL, "nftables of this kernel lacks %s: %s", features[i].what,
 				  e.text),
 			"Load or install the modules %s.", features[i].modules);

@@ -38,9 +38,8 @@ static const struct {
 static void find_trace(struct exam *x, size_t i, const char *what, const char *name)
 {
 	exam_find(x, SEVERITY_WARNING,
-		  "Two overlays on one host take each other's packets: its routes and rules do not "
-		  "go "
-		  "by themselves.",
+		  "Two overlays on one host take each other's packets: its routes and rules do "
+		  "not go by themselves.",
 		  traces[i].next, "%s left something: %s %s", traces[i].who, what, name);
 }
 
@@ -92,8 +91,8 @@ static void look_for_metadata_route(struct exam *x)
 	    found.found)
 		exam_find(
 			x, SEVERITY_WARNING,
-			"Questions to the metadata service at that address go to the bridge, where "
-			"nobody answers when Rancher's container is gone.",
+			"Questions to the metadata service at that address go to the bridge, "
+			"where nobody answers when Rancher's container is gone.",
 			"ip route del 169.254.169.250/32 dev docker0",
 			"Rancher's network-manager left something: route 169.254.169.250/32 dev %s",
 			found.device);
@@ -199,12 +198,11 @@ void check_leftovers_own(struct exam *x)
 	array_foreach(&x->links.l, link)
 		if (is_of_another_mesh(x, link->o.alias))
 			exam_find(x, SEVERITY_WARNING,
-				  "It was made by a sennit of another mesh, or by this host before "
-				  "it "
-				  "was moved to this one; its addresses may still be answered for.",
+				  "It was made by a sennit of another mesh, or by this host "
+				  "before it was moved to this one; its addresses may still be "
+				  "answered for.",
 				  "A running sennitd removes what it takes for its own; else: ip "
-				  "link "
-				  "del it, or 'sennit cleanup' and start it again.",
+				  "link del it, or 'sennit cleanup' and start it again.",
 				  "interface %s is of another mesh (%s)", link->o.name,
 				  link->o.alias);
 	look_for_own_routes(x);
@@ -279,8 +277,8 @@ void check_leftovers_xfrm(struct exam *x)
 			  "The kernel encrypts, or drops, what they match before sennit's routes "
 			  "count.",
 			  found.rancher ? "Rancher's router made them (reqid 1234): remove its "
-					  "container, then 'ip "
-					  "xfrm policy flush' while sennitd is stopped."
+					  "container, then 'ip xfrm policy flush' while sennitd "
+					  "is stopped."
 					: "Find the IKE daemon that made them ('ip xfrm policy'), "
 					  "and end it.",
 			  "%zu IPsec polic%s of others touch%s the overlay: %s", found.n,

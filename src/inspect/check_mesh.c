@@ -4,6 +4,7 @@
 
 #include "net/net.h"
 #include "plan/plan.h"
+#include "probe/ike_verdict.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -12,13 +13,6 @@
 
 /* Told one by one; more are told as a number. */
 #define SHOWN_MAX 4
-/*
- * What a tunnel adds to a packet: ESP with AES-GCM or ChaCha20-Poly1305 (RFC 4106, 7634): SPI and
- * sequence number 8, IV 8, padding and trailer at most 5, ICV 16; UDP 8; IP 20 or 40.
- */
-#define OVERHEAD_V4 65
-#define OVERHEAD_V6 85
-
 /* --- what should be there ------------------------------------------------------------------ */
 
 struct missing {
@@ -54,6 +48,15 @@ static void compare(const struct exam *x, const struct object_set *observed, uns
 	}
 }
 
+/* Sysctls stand there whoever made them. */
+static bool nothing_is_there(const struct object_set *observed)
+{
+	array_foreach(&observed->o, o)
+		if (o->kind != OBJECT_SYSCTL)
+			return false;
+	return true;
+}
+
 static void judge_missing(struct exam *x, const struct missing *m, bool nothing_here)
 {
 	size_t n = m->guard + m->others;
@@ -66,8 +69,7 @@ static void judge_missing(struct exam *x, const struct missing *m, bool nothing_
 		exam_find(
 			x, m->guard || x->daemon_runs ? SEVERITY_FAULT : SEVERITY_WARNING,
 			m->guard ? "The guard is not whole: packets of the overlay may leave this "
-				   "host "
-				   "in clear."
+				   "host in clear."
 				 : "Containers, or the hosts behind those routes, are cut off.",
 			x->daemon_runs
 				? "sennitd makes them again within a second: if they stay away its "
@@ -100,7 +102,7 @@ void check_objects(struct exam *x)
 	if ((known & OBJECT_ALL_NET) != OBJECT_ALL_NET)
 		exam_unseen(x, "%s", net_last_failure(net));
 	compare(x, &observed, known, access(down, F_OK) == 0, &missing);
-	judge_missing(x, &missing, observed.o.n == 0);
+	judge_missing(x, &missing, nothing_is_there(&observed));
 	strbuf_fini(&missing.names);
 }
 
@@ -157,8 +159,8 @@ static int on_address(const struct nlmsghdr *nlh, void *user)
 	    !sn_prefix_contains(&x->snapshot->overlay, &found.addr))
 		return 0;
 	f = exam_find(x, SEVERITY_FAULT,
-		      "The overlay's addresses are then on two networks: packets for containers of "
-		      "other hosts stay on this host.",
+		      "The overlay's addresses are then on two networks: packets for containers "
+		      "of other hosts stay on this host.",
 		      NULL, "%s has the address %s, inside the overlay %s",
 		      device_of(x, (int)ifa->ifa_index), SN_PREFIX_STR(&found),
 		      SN_PREFIX_STR(&x->snapshot->overlay));
@@ -223,7 +225,7 @@ void check_overlap(struct exam *x)
 /* --- MTU -----------------------------------------------------------------------------------------
  */
 
-static int overlay_mtu(const struct exam *x)
+int exam_overlay_mtu(const struct exam *x)
 {
 	array_foreach(&x->wanted.objects.o, o)
 		if (o->kind == OBJECT_LINK && o->link.kind == LINK_BRIDGE)
@@ -246,7 +248,7 @@ static void measure(const struct exam *x, int mtu, struct narrow *ret)
 
 		if (h->state == HOST_GONE || streq(h->id, x->snapshot->self_id))
 			continue;
-		needs = mtu + (h->underlay.v[0].family == AF_INET6 ? OVERHEAD_V6 : OVERHEAD_V4);
+		needs = (int)look_packet_for((unsigned)mtu, h->underlay.v[0].family);
 		if (look_way(&h->underlay.v[0], &way) < 0 || way.mtu >= needs)
 			continue;
 		if (ret->n++ == 0 || way.mtu < ret->mtu) {
@@ -260,7 +262,7 @@ static void measure(const struct exam *x, int mtu, struct narrow *ret)
 void check_mtu(struct exam *x)
 {
 	struct narrow narrow = { 0 };
-	int mtu = overlay_mtu(x);
+	int mtu = exam_overlay_mtu(x);
 
 	if (mtu == 0)
 		return;
@@ -276,12 +278,10 @@ void check_mtu(struct exam *x)
 			"when data flow.",
 			NULL,
 			"the way to %s (%s) carries packets of %d bytes, the overlay's MTU of %d "
-			"needs "
-			"%d; %zu peer%s in all",
+			"needs %d; %zu peer%s in all",
 			narrow.host->id, SN_ADDR_STR(&narrow.host->underlay.v[0]), narrow.mtu, mtu,
 			narrow.needs, narrow.n, narrow.n == 1 ? "" : "s"),
 		"Set \"mtu\" to %d on every host of the mesh (containers get it when they are "
-		"attached "
-		"anew), or raise the MTU of the network between the hosts.",
-		narrow.mtu - (narrow.needs - mtu));
+		"attached anew), or raise the MTU of the network between the hosts.",
+		(int)ike_overlay_mtu((unsigned)narrow.mtu, narrow.host->underlay.v[0].family));
 }

@@ -27,8 +27,8 @@
 #define CLOCK_UNSET_S 1577836800
 
 static const char *const why_away = "sennitd learns of new hosts and containers from there. With a "
-				    "stored copy of the mesh it goes "
-				    "on with that; without one it can do nothing.";
+				    "stored copy of the mesh it goes on with that; without one it "
+				    "can do nothing.";
 
 struct one_url {
 	struct asking *all;
@@ -65,17 +65,15 @@ static void judge_clock(struct asking *a, int64_t date_s)
 		exam_ok(a->x, "the clock agrees with the metadata service's to %lld s",
 			(long long)size);
 	else
-		exam_find(
-			a->x,
-			size >= CLOCK_FAULT_S || here < CLOCK_UNSET_S ? SEVERITY_FAULT
-								      : SEVERITY_WARNING,
-			"TLS refuses certificates that are not valid yet or any more, and times in "
-			"the logs of several hosts cannot be compared.",
-			"Set the clock, and keep it with systemd-timesyncd or chrony. (If this "
-			"host "
-			"is right, the metadata service's is wrong.)",
-			"this host's clock is %lld s %s the metadata service's", (long long)size,
-			difference < 0 ? "behind" : "ahead of");
+		exam_find(a->x,
+			  size >= CLOCK_FAULT_S || here < CLOCK_UNSET_S ? SEVERITY_FAULT
+									: SEVERITY_WARNING,
+			  "TLS refuses certificates that are not valid yet or any more, and times "
+			  "in the logs of several hosts cannot be compared.",
+			  "Set the clock, and keep it with systemd-timesyncd or chrony. (If this "
+			  "host is right, the metadata service's is wrong.)",
+			  "this host's clock is %lld s %s the metadata service's", (long long)size,
+			  difference < 0 ? "behind" : "ahead of");
 }
 
 /* --- reading the mesh -------------------------------------------------------------------- */
@@ -191,10 +189,8 @@ static const char *step_advice(const struct http_answer *answer)
 	case HTTP_STEP_CONNECT:
 		if (is_no_route(answer->error.code))
 			return "No route leads there, or a neighbour does not answer: 'ip route "
-			       "get' "
-			       "the address. (169.254.169.250 is Rancher's own address: it needs "
-			       "its "
-			       "service on this host, or a route.)";
+			       "get' the address. (169.254.169.250 is Rancher's own address: it "
+			       "needs its service on this host, or a route.)";
 		return answer->error.code == -ECONNREFUSED
 			       ? "The host is there, but nobody listens on the port: start the "
 				 "service, or correct the port."
@@ -206,8 +202,8 @@ static const char *step_advice(const struct http_answer *answer)
 		return answer->status == 401 || answer->status == 403
 			       ? "It wants a token, or another one: metadata.token_file."
 		       : answer->status == 404 ? "The URL's path is wrong, it ends with the "
-						 "version (…/2016-07-29); or "
-						 "the service does not know this host."
+						 "version (…/2016-07-29); or the service does not "
+						 "know this host."
 					       : "See the log of the service.";
 	case HTTP_STEP_ANSWER:
 	case HTTP_STEP_DONE:

@@ -48,8 +48,8 @@ static void judge_ike_holder(struct exam *x, uint16_t port, const struct port_ho
 	if (h->process.pid == 0)
 		finding_set_next(f,
 				 "Nobody's process has it: the kernel itself does (a WireGuard or "
-				 "other tunnel device on that port: 'ip -d link'), or a process of "
-				 "another PID namespace.");
+				 "other tunnel device on that port: 'ip -d link'), or a process "
+				 "of another PID namespace.");
 }
 
 static void judge_ike_port(struct exam *x, uint16_t port)
@@ -76,11 +76,10 @@ static void judge_ike_port(struct exam *x, uint16_t port)
 	else if (!others && !x->charon_pid)
 		exam_ok(x, "UDP %u is free for charon", port);
 	else if (!others && r == 0)
-		exam_find(
-			x, SEVERITY_FAULT, "Peers get no answer there.",
-			"See charon.log in run_dir: it says at its start why it could not have it. "
-			"Restart it: 'sennit down', 'sennit up'.",
-			"our charon (pid %d) does not listen on UDP %u", x->charon_pid, port);
+		exam_find(x, SEVERITY_FAULT, "Peers get no answer there.",
+			  "See charon.log in run_dir: it says at its start why it could not have "
+			  "it. Restart it: 'sennit down', 'sennit up'.",
+			  "our charon (pid %d) does not listen on UDP %u", x->charon_pid, port);
 	port_holders_fini(&holders);
 }
 

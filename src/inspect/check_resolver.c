@@ -15,8 +15,8 @@
 #define DNS_PORT 53
 
 static const char *const why_dead = "Programs ask it first and wait 5 s for nothing each time: "
-				    "look-ups of the metadata service "
-				    "and of containers are slow or fail.";
+				    "look-ups of the metadata service and of containers are slow "
+				    "or fail.";
 
 /* What the servers of the file have in common. */
 struct asking {
@@ -208,8 +208,7 @@ static void find_odd(struct exam *x, enum resolv_verdict verdict, const struct r
 	case RESOLV_LOOP:
 		exam_find(x, SEVERITY_FAULT,
 			  "Rancher's DNS at that address asks the host's servers for what it does "
-			  "not "
-			  "know: a loop, in which every look-up ends in a time-out.",
+			  "not know: a loop, in which every look-up ends in a time-out.",
 			  "Give this host real name servers.",
 			  FILE_PATH ", line %u: '%s' is the containers' DNS, which asks this host",
 			  s->line, s->text);
@@ -233,14 +232,13 @@ static bool judge_zone(struct exam *x, const struct resolv_server *s)
 			  s->line, s->text);
 		return false;
 	}
-	exam_find(
-		x, SEVERITY_NOTE,
-		"It works for this host. In a container, which has other interfaces, the same line "
-		"leads nowhere, and Rancher's DNS cannot read it.",
-		"Give containers other servers (Docker: --dns), or the host a global address of "
-		"that server.",
-		FILE_PATH ", line %u: '%s' is a server on the link %s only", s->line, s->text,
-		name);
+	exam_find(x, SEVERITY_NOTE,
+		  "It works for this host. In a container, which has other interfaces, the same "
+		  "line leads nowhere, and Rancher's DNS cannot read it.",
+		  "Give containers other servers (Docker: --dns), or the host a global address of "
+		  "that server.",
+		  FILE_PATH ", line %u: '%s' is a server on the link %s only", s->line, s->text,
+		  name);
 	return true;
 }
 

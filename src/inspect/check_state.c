@@ -19,12 +19,11 @@
 void check_config(struct exam *x)
 {
 	if (x->config_error)
-		exam_find(
-			x, SEVERITY_FAULT,
-			"sennitd does not start with it, and a running one does not reload it; the "
-			"checks below take the defaults.",
-			"Mend what the text names; 'sennit check' reads it again.", "%s",
-			x->config_error->text);
+		exam_find(x, SEVERITY_FAULT,
+			  "sennitd does not start with it, and a running one does not reload it; "
+			  "the checks below take the defaults.",
+			  "Mend what the text names; 'sennit check' reads it again.", "%s",
+			  x->config_error->text);
 	else if (access(x->config_path, F_OK) < 0)
 		exam_ok(x, "%s is not there: the defaults hold", x->config_path);
 	else
@@ -69,8 +68,7 @@ void check_secret(struct exam *x)
 	else
 		exam_find(x, SEVERITY_FAULT, "Without the mesh's secret no tunnel can be built.",
 			  "The file has one secret a line, the same on every host, as 'sennit "
-			  "genkey' "
-			  "prints it; mode 0600.",
+			  "genkey' prints it; mode 0600.",
 			  "%s", e.text);
 }
 
@@ -86,8 +84,8 @@ static void judge_room(struct exam *x, const char *path)
 	room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (fs.f_flag & ST_RDONLY)
 		exam_find(x, SEVERITY_FAULT,
-			  "What sennitd learns and gives away (the mesh, containers' addresses) is "
-			  "lost at its next start, and no container can be attached.",
+			  "What sennitd learns and gives away (the mesh, containers' addresses) "
+			  "is lost at its next start, and no container can be attached.",
 			  "Mount it writable, or set state_dir to a folder that is.",
 			  "%s is on a file system that is mounted read-only", path);
 	else if (room < ROOM_MIN_BYTES || (fs.f_files > 0 && fs.f_favail < ROOM_MIN_INODES))
@@ -108,8 +106,8 @@ static void judge_folder(struct exam *x, const char *path, const struct stat *st
 			  "Move it away; sennitd makes the folder.", "%s is no folder", path);
 	else if (st->st_uid != 0)
 		exam_find(x, SEVERITY_FAULT,
-			  "Its owner can change what sennitd believes at its next start: the mesh, "
-			  "the containers' addresses.",
+			  "Its owner can change what sennitd believes at its next start: the "
+			  "mesh, the containers' addresses.",
 			  "chown root:root it, and look at who it was.",
 			  "%s belongs to the user %u, not to root", path, st->st_uid);
 	else if (st->st_mode & 022)
@@ -154,8 +152,7 @@ static void judge_stored_text(struct exam *x, const char *path, const char *text
 			"After a start sennitd has no mesh, and so no tunnels, until the metadata "
 			"service answers.",
 			"sennitd puts such a file aside and writes a new one as soon as the "
-			"metadata "
-			"service answers. If it comes again look for a failing disk.",
+			"metadata service answers. If it comes again look for a failing disk.",
 			"the stored state %s is damaged: %s", path, e.text);
 }
 
@@ -171,9 +168,8 @@ static void judge_put_aside(struct exam *x, const char *name)
 			"A start of sennitd could not understand it and put it aside: a disk that "
 			"failed or ran full, or somebody edited it.",
 			"Look at it if you want to know why, then delete it.",
-			"there is %s, %lld "
-			"days old",
-			path, (long long)(sn_wall_ms() / 1000 - st.st_mtime) / 86400);
+			"there is %s, %lld days old", path,
+			(long long)(sn_wall_ms() / 1000 - st.st_mtime) / 86400);
 }
 
 void check_state_snapshot(struct exam *x)
@@ -208,9 +204,8 @@ static void judge_stale_socket(struct exam *x, const char *name, const char *who
 	if (look_unix_socket(path) != 0)
 		return;
 	finding_set_fix(exam_find(x, SEVERITY_NOTE,
-				  "It was left by a process that was killed; a start does not mind "
-				  "it, people "
-				  "who look for a running one do.",
+				  "It was left by a process that was killed; a start does not "
+				  "mind it, people who look for a running one do.",
 				  "Nothing has to be done.",
 				  "nobody listens on %s (%s is not running)", path, whose),
 			FIX_REMOVE, path, NULL, 0);
@@ -238,14 +233,12 @@ static void judge_absence(struct exam *x)
 	if (access(path, F_OK) < 0)
 		exam_ok(x, "sennitd does not run and has not run here yet");
 	else
-		exam_find(
-			x, SEVERITY_WARNING,
-			"Tunnels that stand go on, but nobody notices changes of the mesh, repairs "
-			"what breaks, or says who is sick.",
-			"systemctl start sennitd; if it does not stay, 'journalctl -u sennitd' "
-			"says "
-			"why.",
-			"sennitd does not run (nobody answers in %s)", x->config->run_dir);
+		exam_find(x, SEVERITY_WARNING,
+			  "Tunnels that stand go on, but nobody notices changes of the mesh, "
+			  "repairs what breaks, or says who is sick.",
+			  "systemctl start sennitd; if it does not stay, 'journalctl -u sennitd' "
+			  "says why.",
+			  "sennitd does not run (nobody answers in %s)", x->config->run_dir);
 }
 
 void check_runtime(struct exam *x)

@@ -42,6 +42,10 @@ void check_forwarding(struct exam *x)
 {
 	size_t n = 0, wrong = 0;
 
+	if (!x->daemon_runs && !exam_has_bridge(x)) {
+		exam_ok(x, "nothing of sennit is set up yet");
+		return;
+	}
 	array_foreach(&x->wanted.objects.o, o) {
 		if (o->kind != OBJECT_SYSCTL)
 			continue;
@@ -131,8 +135,8 @@ void check_conntrack(struct exam *x)
 	const char *why = "When it is full the kernel drops the first packet of every new "
 			  "connection, of IKE and of containers, too.";
 	const char *next =
-		"Raise net.netfilter.nf_conntrack_max (and in /etc/sysctl.d), or find who "
-		"opens so many connections: 'conntrack -L' of the package conntrack.";
+		"Raise net.netfilter.nf_conntrack_max (and in /etc/sysctl.d), or find who opens "
+		"so many connections: 'conntrack -L' of the package conntrack.";
 
 	if (count < 0 || max <= 0)
 		exam_ok(x, "connections are not tracked");

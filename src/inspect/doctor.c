@@ -15,35 +15,36 @@
 
 /* What others stand on comes first: a reader begins with what is most likely the cause. */
 static const struct check checks[] = {
-	{ "config", "the configuration", check_config, false },
-	{ "secret", "the secret file", check_secret, false },
-	{ "state.folder", "the state directory", check_state_dir, false },
-	{ "state.snapshot", "the stored state of the mesh", check_state_snapshot, false },
-	{ "kernel.dataplane", "ESP in the kernel", check_kernel_dataplane, false },
-	{ "kernel.tun", "TUN devices", check_kernel_tun, false },
-	{ "kernel.links", "bridges and veths", check_kernel_links, false },
-	{ "kernel.nftables", "what the guard needs of nftables", check_kernel_nft, false },
-	{ "charon.binary", "charon's program and version", check_charon_binary, false },
-	{ "charon.plugins", "charon's plugins", check_charon_plugins, false },
-	{ "charon.apparmor", "charon's AppArmor profile", check_charon_apparmor, false },
-	{ "charon.process", "charon's process", check_charon_process, false },
-	{ "runtime", "sennitd and its runtime files", check_runtime, false },
-	{ "ports.ike", "who has UDP 500 and 4500", check_ports_ike, false },
-	{ "ports.own", "who has our other ports", check_ports_other, false },
-	{ "sysctl.accept-ra", "router advertisements", check_accept_ra, false },
-	{ "sysctl.conntrack", "the table of connections", check_conntrack, false },
-	{ "resolver", "/etc/resolv.conf and its servers", check_resolv_conf, false },
-	{ "metadata", "the metadata service", check_metadata, false },
-	{ "firewall.nftables", "nftables rules of others", check_firewall_nft, false },
-	{ "firewall.legacy", "legacy iptables rules", check_firewall_legacy, false },
-	{ "leftovers.others", "what other overlays left", check_leftovers_others, false },
-	{ "sysctl.forwarding", "forwarding of our interfaces", check_forwarding, true },
-	{ "objects", "routes, links and tables of ours", check_objects, true },
-	{ "overlap", "addresses and routes of others in the overlay", check_overlap, true },
-	{ "mtu", "the MTU of the underlay", check_mtu, true },
-	{ "leftovers.own", "what an older sennit left", check_leftovers_own, true },
-	{ "leftovers.xfrm", "IPsec policies of others", check_leftovers_xfrm, true },
-	{ "peers", "UDP 500 and 4500 of the peers", check_peers, true },
+	{ "config", "the configuration", check_config, CHECK_AT_ONCE },
+	{ "secret", "the secret file", check_secret, CHECK_AT_ONCE },
+	{ "state.folder", "the state directory", check_state_dir, CHECK_AT_ONCE },
+	{ "state.snapshot", "the stored state of the mesh", check_state_snapshot, CHECK_AT_ONCE },
+	{ "kernel.dataplane", "ESP in the kernel", check_kernel_dataplane, CHECK_AT_ONCE },
+	{ "kernel.tun", "TUN devices", check_kernel_tun, CHECK_AT_ONCE },
+	{ "kernel.links", "bridges and veths", check_kernel_links, CHECK_AT_ONCE },
+	{ "kernel.nftables", "what the guard needs of nftables", check_kernel_nft, CHECK_AT_ONCE },
+	{ "charon.binary", "charon's program and version", check_charon_binary, CHECK_AT_ONCE },
+	{ "charon.plugins", "charon's plugins", check_charon_plugins, CHECK_AT_ONCE },
+	{ "charon.apparmor", "charon's AppArmor profile", check_charon_apparmor, CHECK_AT_ONCE },
+	{ "charon.process", "charon's process", check_charon_process, CHECK_AT_ONCE },
+	{ "runtime", "sennitd and its runtime files", check_runtime, CHECK_AT_ONCE },
+	{ "ports.ike", "who has UDP 500 and 4500", check_ports_ike, CHECK_AT_ONCE },
+	{ "ports.own", "who has our other ports", check_ports_other, CHECK_AT_ONCE },
+	{ "sysctl.accept-ra", "router advertisements", check_accept_ra, CHECK_AT_ONCE },
+	{ "sysctl.conntrack", "the table of connections", check_conntrack, CHECK_AT_ONCE },
+	{ "resolver", "/etc/resolv.conf and its servers", check_resolv_conf, CHECK_AT_ONCE },
+	{ "metadata", "the metadata service", check_metadata, CHECK_AT_ONCE },
+	{ "firewall.nftables", "nftables rules of others", check_firewall_nft, CHECK_AFTER_MESH },
+	{ "firewall.legacy", "legacy iptables rules", check_firewall_legacy, CHECK_AT_ONCE },
+	{ "leftovers.others", "what other overlays left", check_leftovers_others, CHECK_AT_ONCE },
+	{ "sysctl.forwarding", "forwarding of our interfaces", check_forwarding, CHECK_WITH_MESH },
+	{ "objects", "routes, links and tables of ours", check_objects, CHECK_WITH_MESH },
+	{ "overlap", "addresses and routes of others in the overlay", check_overlap,
+	  CHECK_WITH_MESH },
+	{ "mtu", "the MTU of the underlay", check_mtu, CHECK_WITH_MESH },
+	{ "leftovers.own", "what an older sennit left", check_leftovers_own, CHECK_WITH_MESH },
+	{ "leftovers.xfrm", "IPsec policies of others", check_leftovers_xfrm, CHECK_WITH_MESH },
+	{ "peers", "UDP 500 and 4500 of the peers", check_peers, CHECK_WITH_MESH },
 };
 
 struct exam_wait {
@@ -154,10 +155,10 @@ static void run_check(struct run *run, size_t i)
 	run->done++;
 }
 
-static void run_checks(struct run *run, bool needs_mesh)
+static void run_checks(struct run *run, enum check_when when)
 {
 	for (size_t i = 0; i < SN_ARRAY_SIZE(checks); i++)
-		if (checks[i].needs_mesh == needs_mesh)
+		if (checks[i].when == when)
 			run_check(run, i);
 }
 
@@ -202,31 +203,22 @@ static void end_waits(struct exam *x)
 	array_free(&x->waits);
 }
 
-static size_t count_without_mesh(void)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < SN_ARRAY_SIZE(checks); i++)
-		n += !checks[i].needs_mesh;
-	return n;
-}
-
 static void run_all(struct run *run)
 {
 	struct exam *x = &run->x;
 
 	loop_timer_set(run->limit, EXAM_LIMIT_MS);
 	exam_look(x);
-	run_checks(run, false);
+	run_checks(run, CHECK_AT_ONCE);
 	wait_for_mesh(run);
+	run_checks(run, CHECK_AFTER_MESH);
 	if (x->snapshot) {
 		exam_look_at_mesh(x);
-		run_checks(run, true);
+		run_checks(run, CHECK_WITH_MESH);
 	} else {
-		x->current = &checks[count_without_mesh()];
 		strbuf_addf(&x->unseen,
-			    "peers, MTU, routes and what is ours: the mesh is not known (no answer "
-			    "of the metadata service, no stored copy)\n");
+			    "peers, MTU, routes and what is ours: the mesh is not known (no "
+			    "answer of the metadata service, no stored copy)\n");
 	}
 	wait_for_all(run);
 	end_waits(x);

@@ -23,15 +23,21 @@
 
 struct exam;
 
+/*
+ * Mesh: x->snapshot, the metadata service's answer or, when there is none in time, the
+ * stored snapshot.
+ */
+enum check_when {
+	CHECK_AT_ONCE,
+	CHECK_AFTER_MESH, /* when it is known, or known that it will not be: then it is NULL */
+	CHECK_WITH_MESH,  /* not run without one */
+};
+
 struct check {
 	const char *name;  /* "sysctl.forwarding" */
 	const char *looks; /* at what: "forwarding on our interfaces" */
 	void (*run)(struct exam *x);
-	/*
-	 * Runs when it is known whether the metadata service answers; x->snapshot is then
-	 * its answer or, without one, the stored snapshot. Not run when there is none.
-	 */
-	bool needs_mesh;
+	enum check_when when;
 };
 
 struct exam_wait;
@@ -85,6 +91,12 @@ void exam_resume(struct exam_wait *w);
 void exam_done(struct exam_wait *w);
 /* By the check of the metadata service, once: s (taken over) or NULL. */
 void exam_mesh_settled(struct exam *x, struct snapshot *s);
+
+/* Of the containers' interfaces, as the data plane wants it; 0: not known. */
+int exam_overlay_mtu(const struct exam *x);
+
+/* False before sennitd's first start, and after cleanup. */
+bool exam_has_bridge(const struct exam *x);
 
 /* --- the checks, by file ----------------------------------------------------------- */
 

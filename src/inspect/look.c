@@ -7,6 +7,7 @@
 #include "net/route.h"
 #include "net/sysctl.h"
 #include "net/trial.h"
+#include "probe/ike_verdict.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -278,6 +279,15 @@ int look_way(const struct sn_addr *to, struct way *ret)
 	return sn_addr_from_sockaddr((struct sockaddr *)&sa, &ret->source, NULL);
 }
 
+unsigned look_packet_for(unsigned mtu, uint8_t family)
+{
+	unsigned packet = mtu;
+
+	while (ike_overlay_mtu(packet, family) < mtu)
+		packet++;
+	return packet;
+}
+
 /* --- what all need ------------------------------------------------------------------- */
 
 /* Without store_load(): that puts a bad one aside, and we only look. */
@@ -359,6 +369,14 @@ void exam_look_at_mesh(struct exam *x)
 	x->want_error.code = 0;
 	if (x->dataplane->want(&intent, &x->wanted, &x->want_error) < 0)
 		memset(&x->wanted, 0, sizeof(x->wanted));
+}
+
+bool exam_has_bridge(const struct exam *x)
+{
+	array_foreach(&x->links.l, link)
+		if (streq(link->o.name, x->config->bridge))
+			return true;
+	return false;
 }
 
 void exam_fini(struct exam *x)

@@ -59,3 +59,5 @@ struct way {
 };
 /* How UDP packets to this address would go; nothing is sent. 0 or a negative errno: no route. */
 int look_way(const struct sn_addr *to, struct way *ret);
+/* The least packet on the wire, in bytes of IP, that carries an overlay packet of mtu bytes. */
+unsigned look_packet_for(unsigned mtu, uint8_t family);

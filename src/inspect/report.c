@@ -264,7 +264,8 @@ static json_t *build(const struct report_input *in)
 	json_object_set_new(o, "environment", read_environment());
 	json_object_set_new(o, "status", or_null(in->status));
 	json_object_set_new(o, "plan", or_null(in->plan));
-	json_object_set_new(o, "log_level", or_null(in->log_level));
+	json_object_set_new(o, "log_level",
+			    or_null(json_object_get(json_object_get(in->status, "log"), "level")));
 	json_object_set_new(o, "kernel", read_kernel());
 	json_object_set_new(o, "strongswan.conf", file_as_text(conf));
 	json_object_set_new(o, "charon.log", tail_of_log(in->config));

@@ -16,7 +16,7 @@ struct report_input {
 	const char *config_text; /* the file as it is; NULL: there is none */
 	const struct doctor_result *result;
 	/* what the daemon answered; NULL: nothing */
-	const json_t *status, *plan, *log_level;
+	const json_t *status, *plan;
 };
 
 /* 0, or a negative errno with e. A file of that name is replaced. */
