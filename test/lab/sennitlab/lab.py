@@ -90,7 +90,7 @@ class Lab:
         self.secret_file = self.folder / "secret"
         secret.write(self.secret_file, self.secret)
         self.wan = Wan(self._namespace("wan"))
-        meta = self._namespace("meta")
+        self.metadata_ns = meta = self._namespace("meta")
         self.wan.connect("meta", meta, METADATA)
         if capture:
             self._capture = Capture(self.wan.ns, self.folder, OVERLAY)
