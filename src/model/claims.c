@@ -60,6 +60,10 @@ struct settling {
 	ARRAY(struct claim) claims;
 	ARRAY(struct sn_prefix) singles; /* that containers claim now, sorted */
 	struct trie trie;
+	struct {
+		const char *host; /* NULL: none */
+		struct sn_prefix prefix;
+	} left_out; /* by the new overlay, of what a host had and says it has */
 };
 
 /* --- the trie ------------------------------------------------------------ */
@@ -192,12 +196,23 @@ static void stay(struct settling *st, size_t host, enum claim_from from, bool si
 	dh->singles_stay |= single;
 }
 
+/* It was inside the overlay there was before, so it is the new one that is wrong. */
+static void note_left_out(struct settling *st, size_t host, const struct sn_prefix *p)
+{
+	if (!st->left_out.host && is_held(st->old[host], p) &&
+	    !sn_prefix_covers(&st->s->overlay, p)) {
+		st->left_out.host = st->s->hosts.v[host].id;
+		st->left_out.prefix = *p;
+	}
+}
+
 static void check_and_add(struct settling *st, size_t host, const struct sn_prefix *p,
 			  enum claim_from from, size_t sub)
 {
 	const char *why = prefix_wrong(st, p);
 	_cleanup_free_ char *place = NULL;
 
+	note_left_out(st, host, p);
 	if (!why) {
 		add_claim(st, host, p, from, sub);
 		return;
@@ -481,7 +496,18 @@ static void settling_fini(struct settling *st)
 	array_free(&st->trie.nodes);
 }
 
-void draft_settle_claims(struct draft *d, const struct snapshot *before)
+static int check_left_out(const struct settling *st, struct sn_error *e)
+{
+	if (!st->left_out.host)
+		return 0;
+	return sn_error_set(e, -EINVAL,
+			    "%s: %s leaves out %s, which host %s has; expected an overlay around "
+			    "all prefixes",
+			    st->d->overlay_place, SN_PREFIX_STR(&st->s->overlay),
+			    SN_PREFIX_STR(&st->left_out.prefix), st->left_out.host);
+}
+
+int draft_settle_claims(struct draft *d, const struct snapshot *before, struct sn_error *e)
 {
 	_cleanup_(settling_fini) struct settling st;
 	int round = 0;
@@ -489,6 +515,8 @@ void draft_settle_claims(struct draft *d, const struct snapshot *before)
 	settling_init(&st, d, before);
 	collect_from_hosts(&st);
 	collect_from_containers(&st);
+	if (check_left_out(&st, e) < 0)
+		return e->code;
 	collect_from_before(&st);
 	do {
 		decide(&st);
@@ -501,4 +529,5 @@ void draft_settle_claims(struct draft *d, const struct snapshot *before)
 		else
 			d->snapshot->hosts.v[i].overlay_ip = (struct sn_addr){ 0 };
 	}
+	return 0;
 }

@@ -86,9 +86,10 @@ int draft_settle(struct draft *d, const struct snapshot *before, struct sn_error
 
 /*
  * The second half of it (model/claims.c): gives every host its prefixes and
- * its overlay_ip. before is of the same mesh, or NULL.
+ * its overlay_ip. before is of the same mesh, or NULL. 0, or -EINVAL with e when
+ * the overlay is new and leaves out what a host had and still says it has.
  */
-void draft_settle_claims(struct draft *d, const struct snapshot *before);
+int draft_settle_claims(struct draft *d, const struct snapshot *before, struct sn_error *e);
 
 /* The living host (neither out nor gone) of this id in a finished snapshot; NULL too for s NULL. */
 const struct host *snapshot_find_living(const struct snapshot *s, const char *id);

@@ -12,7 +12,8 @@
  * The overlay and an underlay address inside it are two claims as well. An
  * overlay that covers our own address, the metadata service, or an address
  * that a host had before the overlay came, is refused, and with it the
- * document; otherwise it is the host that is wrong, alone.
+ * document; otherwise it is the host that is wrong, alone. The same holds for
+ * one that leaves out prefixes which hosts have and still say they have.
  *
  * Until the end hosts keep their index, beside draft.hosts; only then the
  * refused are taken out and the rest is sorted.
@@ -419,6 +420,87 @@ static int newness(const struct settle *st, const char *id)
 	return old->state != HOST_GONE;
 }
 
+static bool host_has_address(const struct settle *st, const char *id, const struct sn_addr *a)
+{
+	const struct host *old = snapshot_find_living(st->before, id);
+
+	return old && has_address(old, a);
+}
+
+/*
+ * The active host that says it has the address, and had it before (or is our
+ * own): NULL when there is none but h. owners: all addresses with their hosts.
+ */
+static const struct host *find_holder(const struct settle *st, const struct address_owner *owners,
+				      size_t n, const struct host *h, const struct sn_addr *a)
+{
+	const struct address_owner *o = find_owner((struct address_owner *)owners, n, a);
+
+	while (o > owners && sn_addr_cmp(&o[-1].addr, a) == 0)
+		o--;
+	for (; o < owners + n && sn_addr_cmp(&o->addr, a) == 0; o++) {
+		if (o->owner != h && o->owner->state == HOST_ACTIVE &&
+		    (streq(o->owner->id, st->s->self_id) || host_has_address(st, o->owner->id, a)))
+			return o->owner;
+	}
+	return NULL;
+}
+
+static void keep_addresses(struct settle *st, size_t i, size_t sub, const struct host *holder)
+{
+	struct host *h = &st->s->hosts.v[i];
+	const struct host *old = snapshot_find_living(st->before, h->id);
+	const struct draft_words *w = st->d->words;
+	_cleanup_free_ char *place = draft_host_place(st->d, i, w->address, w->address_list, sub);
+
+	snapshot_add_problem(st->s, place,
+			     "%s is the address of host %s already; host %s keeps the one it had",
+			     SN_ADDR_STR(&h->underlay.v[sub]), holder->id, h->id);
+	array_free(&h->underlay);
+	array_foreach(&old->underlay, a) {
+		*array_add(&h->underlay) = *a;
+	}
+}
+
+/*
+ * A known host that comes to the address of another known one, which is still
+ * there, was not replaced by it: its entry is wrong. (The holder is another
+ * matter: who is added again with a new id comes to the address of the old one.)
+ */
+static void settle_movers(struct settle *st)
+{
+	ARRAY(struct address_owner) all = { 0 };
+
+	for (size_t i = 0; st->before && i < st->s->hosts.n; i++) {
+		const struct host *h = &st->s->hosts.v[i];
+
+		if (st->d->hosts.v[i].out || h->state == HOST_GONE)
+			continue;
+		array_foreach(&h->underlay, a) {
+			*array_add(&all) = (struct address_owner){ .addr = *a, .owner = h };
+		}
+	}
+	array_sort(&all, cmp_address_owner);
+	for (size_t i = 0; all.n && i < st->s->hosts.n; i++) {
+		const struct host *h = &st->s->hosts.v[i];
+		const struct host *old = snapshot_find_living(st->before, h->id);
+
+		if (st->d->hosts.v[i].out || h->state == HOST_GONE || !old)
+			continue;
+		for (size_t sub = 0; sub < h->underlay.n; sub++) {
+			const struct sn_addr *a = &h->underlay.v[sub];
+			const struct host *holder =
+				has_address(old, a) ? NULL : find_holder(st, all.v, all.n, h, a);
+
+			if (holder) {
+				keep_addresses(st, i, sub, holder);
+				break;
+			}
+		}
+	}
+	array_free(&all);
+}
+
 /* The host becomes gone if one of its addresses is taken, else it takes them. */
 static void contend(struct host *h, struct address_owner *v, size_t n)
 {
@@ -538,8 +620,30 @@ static int settle_hosts(struct settle *st, struct sn_error *e)
 	array_free(&st->ids);
 	if (r < 0)
 		return r;
+	settle_movers(st);
 	settle_addresses(st);
 	return check_self(st, e);
+}
+
+static bool has_prefixes(const struct snapshot *s)
+{
+	array_foreach(&s->hosts, h) {
+		if (h->prefixes.n)
+			return true;
+	}
+	return false;
+}
+
+/* Single addresses come and go with containers; who has a subnet has it for good. */
+static bool has_subnets(const struct snapshot *s)
+{
+	array_foreach(&s->hosts, h) {
+		array_foreach(&h->prefixes, p) {
+			if (!sn_prefix_is_single(p))
+				return true;
+		}
+	}
+	return false;
 }
 
 int draft_settle(struct draft *d, const struct snapshot *before, struct sn_error *e)
@@ -556,7 +660,12 @@ int draft_settle(struct draft *d, const struct snapshot *before, struct sn_error
 	fill_texts(d->snapshot);
 	if (check_overlay(d, e) < 0 || settle_hosts(&st, e) < 0)
 		return e->code;
-	draft_settle_claims(d, st.before);
+	if (draft_settle_claims(d, st.before, e) < 0)
+		return e->code;
+	if (st.before && has_subnets(st.before) && !has_prefixes(st.s))
+		return sn_error_set(e, -EINVAL,
+				    "/hosts: no host has a prefix any more, of %zu hosts",
+				    st.s->hosts.n);
 	drop_and_sort(d);
 	return 0;
 }

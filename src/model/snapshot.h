@@ -109,18 +109,23 @@ void snapshot_add_problem(struct snapshot *s, const char *place, const char *fmt
  *
  * Of two hosts with one underlay address the active one wins, then the newer
  * (created_ms, then the one that `before` does not have, then the greater
- * id); self always wins. The loser becomes HOST_GONE and has no prefixes.
+ * id); self always wins. The loser becomes HOST_GONE and has no prefixes. But a
+ * host that `before` has at another address, and that comes to one which an
+ * active host had (or to our own), is wrong: it keeps the address it had.
  *
  * An underlay address inside the overlay: the overlay is refused, and all
  * with it, when it is our own address or one that the host had before this
- * overlay came; else the host is, alone.
+ * overlay came; else the host is, alone. A new overlay that leaves out a prefix
+ * which a host had and still says it has is refused as well, and so is a mesh
+ * where no host has a prefix any more and some had a subnet.
  *
  * Equal for every order of hosts and prefixes, but for the problems' places.
  * Done again with its own result as before it changes nothing; only a refusal
  * that went with the claim it was for (A's because of B's, B's because of what
  * A had) takes one reading more to settle.
  *
- * 0, or -EINVAL with e: no host, no self, overlay out of bounds. s stays the
+ * 0, or -EINVAL with e: no host, no self, overlay out of bounds, no prefixes
+ * where there were some. s stays the
  * caller's, and is then of no further use.
  */
 int snapshot_finish(struct snapshot *s, const struct snapshot *before, struct sn_error *e);

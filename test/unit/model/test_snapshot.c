@@ -240,6 +240,110 @@ static void self_wins_over_any_other_of_its_address(void **state)
 	assert_string_equal(state_of(s, "x"), "disconnected");
 }
 
+static struct snapshot *at(const char *a, const char *b, const char *c,
+			   const struct snapshot *before)
+{
+	struct snapshot *s = mesh("10.42.0.0/16");
+
+	add(s, "a", a, "10.42.1.0/24");
+	add(s, "b", b, "10.42.2.0/24");
+	add(s, "c", c, "10.42.3.0/24");
+	finish_after(s, before);
+	return s;
+}
+
+static const char *address_of(const struct snapshot *s, const char *id)
+{
+	return SN_ADDR_STR(&snapshot_find(s, id)->underlay.v[0]);
+}
+
+/* a is self; b comes to the address of another host that is still there. */
+static void who_comes_to_anothers_address_keeps_its_own(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *before =
+		at("192.0.2.1", "192.0.2.2", "192.0.2.3", NULL);
+	_cleanup_(snapshot_freep) struct snapshot *ours =
+		at("192.0.2.1", "192.0.2.1", "192.0.2.3", before);
+	_cleanup_(snapshot_freep) struct snapshot *theirs =
+		at("192.0.2.1", "192.0.2.3", "192.0.2.3", before);
+	_cleanup_(snapshot_freep) struct snapshot *self =
+		at("192.0.2.2", "192.0.2.2", "192.0.2.3", before);
+	_cleanup_(snapshot_freep) struct snapshot *swapped =
+		at("192.0.2.1", "192.0.2.3", "192.0.2.2", before);
+
+	(void)state;
+	assert_string_equal(state_of(ours, "b"), "active");
+	assert_string_equal(address_of(ours, "b"), "192.0.2.2");
+	assert_string_equal(prefixes_of(ours, "b"), "10.42.2.0/24");
+	assert_contains(problem_at(ours, "/hosts/1/addresses/0"),
+			"192.0.2.1 is the address of host a already; host b keeps");
+	assert_string_equal(address_of(theirs, "b"), "192.0.2.2");
+	assert_string_equal(state_of(theirs, "c"), "active");
+	assert_string_equal(address_of(self, "a"), "192.0.2.1");
+	assert_string_equal(state_of(self, "b"), "active");
+	assert_string_equal(address_of(swapped, "b"), "192.0.2.3");
+	assert_string_equal(address_of(swapped, "c"), "192.0.2.2");
+	assert_int_equal(swapped->problems.n, 0);
+}
+
+static void the_address_of_a_host_that_is_away_may_be_taken(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *before =
+		at("192.0.2.1", "192.0.2.2", "192.0.2.3", NULL);
+	_cleanup_(snapshot_freep) struct snapshot *s = mesh("10.42.0.0/16");
+
+	(void)state;
+	add(s, "a", "192.0.2.1", "10.42.1.0/24");
+	add(s, "b", "192.0.2.3", "10.42.2.0/24");
+	add(s, "c", "192.0.2.3", "10.42.3.0/24")->state = HOST_DISCONNECTED;
+	finish_after(s, before);
+	assert_string_equal(address_of(s, "b"), "192.0.2.3");
+	assert_string_equal(state_of(s, "c"), "gone by b");
+}
+
+static void an_overlay_around_nothing_that_is_there_is_refused(void **state)
+{
+	static const char *const overlays[] = { "172.30.0.0/16", "10.42.1.0/24", "fd00::/64" };
+	_cleanup_(snapshot_freep) struct snapshot *before =
+		two("10.42.1.0/24", "10.42.2.0/24", NULL);
+	_cleanup_(snapshot_freep) struct snapshot *moved = mesh("10.50.0.0/16");
+
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(overlays); i++) {
+		_cleanup_(snapshot_freep) struct snapshot *s = mesh(overlays[i]);
+		struct sn_error e;
+
+		add(s, "a", "192.0.2.1", "10.42.1.0/24");
+		add(s, "b", "192.0.2.2", "10.42.2.0/24");
+		assert_int_equal(snapshot_finish(s, before, &e), -EINVAL);
+		assert_contains(e.text, "leaves out 10.42.");
+		assert_contains(e.text, "/overlay: ");
+	}
+	/* with all its hosts it may move */
+	add(moved, "a", "192.0.2.1", "10.50.1.0/24");
+	add(moved, "b", "192.0.2.2", "10.50.2.0/24");
+	finish_after(moved, before);
+	assert_string_equal(prefixes_of(moved, "b"), "10.50.2.0/24");
+	assert_int_equal(moved->problems.n, 0);
+}
+
+static void a_mesh_without_prefixes_is_none(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *before = two("10.42.1.0/24", NULL, NULL);
+	_cleanup_(snapshot_freep) struct snapshot *one = two(NULL, "10.42.2.0/24", before);
+	_cleanup_(snapshot_freep) struct snapshot *first = two(NULL, NULL, NULL);
+	_cleanup_(snapshot_freep) struct snapshot *s = mesh("10.42.0.0/16");
+	struct sn_error e;
+
+	(void)state;
+	assert_string_equal(prefixes_of(one, "a"), "");
+	assert_string_equal(prefixes_of(first, "a"), "");
+	add(s, "a", "192.0.2.1", NULL);
+	add(s, "b", "192.0.2.2", NULL);
+	assert_int_equal(snapshot_finish(s, before, &e), -EINVAL);
+	assert_contains(e.text, "no host has a prefix any more");
+}
+
 static void the_holder_keeps_a_prefix(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *before = two(NULL, "10.42.2.0/24", NULL);
@@ -472,6 +576,10 @@ int main(void)
 		cmocka_unit_test(of_two_hosts_with_one_address_the_better_wins),
 		cmocka_unit_test(the_newer_wins_then_the_unknown_one_then_it_stays_so),
 		cmocka_unit_test(self_wins_over_any_other_of_its_address),
+		cmocka_unit_test(who_comes_to_anothers_address_keeps_its_own),
+		cmocka_unit_test(the_address_of_a_host_that_is_away_may_be_taken),
+		cmocka_unit_test(an_overlay_around_nothing_that_is_there_is_refused),
+		cmocka_unit_test(a_mesh_without_prefixes_is_none),
 		cmocka_unit_test(the_holder_keeps_a_prefix),
 		cmocka_unit_test(without_a_holder_our_own_then_the_smaller_id_wins),
 		cmocka_unit_test(a_refused_move_leaves_the_host_where_it_was),
