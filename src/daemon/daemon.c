@@ -437,18 +437,19 @@ static void store_last(struct daemon *d)
 		warn_not_stored(&e);
 }
 
-static void on_snapshot(struct snapshot *s, void *user)
+static bool on_snapshot(struct snapshot *s, void *user)
 {
 	struct daemon *d = user;
 
 	if (!self_admit(d, s)) {
 		snapshot_free(s);
-		return;
+		return false;
 	}
 	d->from_store = false;
 	use_snapshot(d, s);
 	d->stored = false;
 	store_snapshot(d);
+	return true;
 }
 
 static void on_metadata_failed(const char *text, void *user)

@@ -22,13 +22,14 @@ struct look {
 	char *error;
 };
 
-static void on_snapshot(struct snapshot *s, void *user)
+static bool on_snapshot(struct snapshot *s, void *user)
 {
 	struct look *look = user;
 
 	snapshot_free(look->snapshot);
 	look->snapshot = s;
 	loop_stop(look->loop);
+	return true;
 }
 
 static void on_failed(const char *text, void *user)

@@ -112,9 +112,10 @@ static json_t *metadata_json(const struct daemon *d)
 	if (d->metadata)
 		metadata_get_status(d->metadata, &s);
 	if (s.last_ok_ms)
-		last_ok = json_real((double)(sn_wall_ms() - s.last_ok_ms) / 1000);
+		last_ok = json_real((double)(sn_now_ms() - s.last_ok_mono_ms) / 1000);
 	if (d->from_store && d->stored_ms)
-		stored = json_real((double)(sn_wall_ms() - d->stored_ms) / 1000);
+		/* the clock may have been set since */
+		stored = json_real((double)SN_MAX(sn_wall_ms() - d->stored_ms, 0) / 1000);
 	/* metadata_error is the last one that was logged, the status has the last one of all */
 	error = d->self.doubt == IDENTITY_HEARSAY ? d->self.text
 		: d->metadata_error && s.error    ? s.error

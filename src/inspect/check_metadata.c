@@ -86,7 +86,7 @@ static void settle(struct asking *a, struct snapshot *s)
 	exam_done(a->wait);
 }
 
-static void on_snapshot(struct snapshot *s, void *user)
+static bool on_snapshot(struct snapshot *s, void *user)
 {
 	struct asking *a = user;
 
@@ -102,6 +102,7 @@ static void on_snapshot(struct snapshot *s, void *user)
 	snapshot_free(a->read);
 	a->read = s;
 	loop_timer_set(a->limit, 0);
+	return true;
 }
 
 static void on_failed(const char *text, void *user)

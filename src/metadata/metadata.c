@@ -77,6 +77,7 @@ static bool note_ok(struct metadata *m)
 	bool failing = m->error != NULL;
 
 	m->status.last_ok_ms = sn_wall_ms();
+	m->status.last_ok_mono_ms = sn_now_ms();
 	free(sn_steal(m->error));
 	forget_told(m);
 	return failing;
@@ -88,20 +89,25 @@ void metadata_got(struct metadata *m, struct snapshot *s)
 {
 	bool news = is_news(m, s);
 	bool recovered = note_ok(m);
+	struct snapshot *copy;
 
 	m->status.reads++;
-	if (news) {
-		m->status.last_change_ms = m->status.last_ok_ms;
-		m->handed_on = true;
-		snapshot_free(m->last);
-		m->last = snapshot_copy(s);
-	}
 	if (recovered)
 		m->handlers.ok(m->handlers.user);
-	if (news)
-		m->handlers.snapshot(s, m->handlers.user);
-	else
+	if (!news) {
 		snapshot_free(s);
+		return;
+	}
+	copy = snapshot_copy(s);
+	/* who refuses it goes on with the one before, and so does what is compared with that */
+	if (!m->handlers.snapshot(s, m->handlers.user)) {
+		snapshot_free(copy);
+		return;
+	}
+	m->status.last_change_ms = m->status.last_ok_ms;
+	m->handed_on = true;
+	snapshot_free(m->last);
+	m->last = copy;
 }
 
 void metadata_still_holds(struct metadata *m)

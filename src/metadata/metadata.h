@@ -19,12 +19,13 @@ struct metadata;
 struct metadata_handlers {
 	/*
 	 * The first, then each that differs from the one before in the mesh or
-	 * in what had to be left out of it. The callee owns it.
+	 * in what had to be left out of it. The callee owns it. False: it is of no
+	 * use here (another host's, another mesh's), and the one before holds.
 	 */
-	void (*snapshot)(struct snapshot *s, void *user);
+	bool (*snapshot)(struct snapshot *s, void *user);
 	/*
 	 * The service could not be read; text says the step: "look-up of …",
-	 * "connect to …", "TLS …", "GET …/hosts: status 500",
+	 * "connect to …", "TLS with …", "GET …/hosts: status 500",
 	 * "GET …/hosts: /3/agent_ip: …". Each different text comes once; ok()
 	 * comes when it is over. The documents changing while they are read is
 	 * no failure, unless again and again.
@@ -52,7 +53,8 @@ SN_DEFINE_CLEANUP(struct metadata *, metadata_free);
 
 /* For status and metrics. Times are sn_wall_ms(), 0 = never. */
 struct metadata_status {
-	int64_t last_ok_ms; /* last complete, untorn answer */
+	int64_t last_ok_ms;      /* last complete, untorn answer */
+	int64_t last_ok_mono_ms; /* the same by sn_now_ms(), for its age */
 	int64_t last_change_ms;
 	const char *error; /* the failure that lasts; NULL when there is none. Borrowed. */
 	uint64_t reads, failures, torn; /* torn: /version changed while reading */

@@ -62,12 +62,13 @@ static void print_figures(const struct bench *b)
 	fflush(stdout);
 }
 
-static void on_snapshot(struct snapshot *s, void *user)
+static bool on_snapshot(struct snapshot *s, void *user)
 {
 	struct bench *b = user;
 
 	b->snapshots++;
 	snapshot_free(s);
+	return true;
 }
 
 static void on_text(const char *text, void *user)

@@ -7,7 +7,7 @@
 
 #define LIMIT_MS 10000
 
-static void on_snapshot(struct snapshot *s, void *user)
+static bool on_snapshot(struct snapshot *s, void *user)
 {
 	struct recorder *r = user;
 
@@ -16,6 +16,7 @@ static void on_snapshot(struct snapshot *s, void *user)
 	r->snapshots++;
 	r->snapshot_ms = sn_now_ms();
 	r->got = true;
+	return true;
 }
 
 static void on_failed(const char *text, void *user)

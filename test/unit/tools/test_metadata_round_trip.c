@@ -39,12 +39,13 @@ struct world {
 	char failure[256];
 };
 
-static void on_snapshot(struct snapshot *s, void *user)
+static bool on_snapshot(struct snapshot *s, void *user)
 {
 	struct world *w = user;
 
 	w->got = s;
 	w->done = true;
+	return true;
 }
 
 static void on_failed(const char *text, void *user)
