@@ -10,6 +10,7 @@
 #include "metadata/source.h"
 
 #include "metadata/backoff.h"
+#include "metadata/look_around.h"
 
 #include "base/file.h"
 #include "loop/file_watch.h"
@@ -64,6 +65,8 @@ static int read_snapshot(const struct source *s, struct snapshot **ret, struct s
 {
 	_cleanup_(mesh_file_freep) struct mesh_file *mesh = NULL;
 	_cleanup_(own_fini) struct own own = { .addr = { 0 } };
+	_cleanup_(snapshot_freep) struct snapshot *made = NULL;
+	struct surroundings around = { 0 };
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	int r = file_read(s->path, (size_t)MESH_FILE_MAX_BYTES, &text, &len);
@@ -75,8 +78,15 @@ static int read_snapshot(const struct source *s, struct snapshot **ret, struct s
 		r = own_addresses(&own, e);
 	if (r == 0)
 		r = mesh_file_snapshot(mesh, s->config, own.addr.v, own.addr.n, metadata_last(s->m),
-				       s->config->metadata_url, ret, e);
-	return r;
+				       s->config->metadata_url, &made, e);
+	if (r < 0)
+		return r;
+	look_around(s->config, &around);
+	r = surroundings_check(&around, made, metadata_last(s->m), "/overlay", e);
+	if (r < 0)
+		return sn_error_wrap(e, "%s", s->path);
+	*ret = sn_steal(made);
+	return 0;
 }
 
 static void read_file(void *user)

@@ -34,6 +34,7 @@
 #include "metadata/source.h"
 
 #include "metadata/backoff.h"
+#include "metadata/look_around.h"
 #include "metadata/token.h"
 
 #include "base/strbuf.h"
@@ -365,6 +366,21 @@ static int put_changes(struct build *b, const char *held)
 	return 0;
 }
 
+static int make_snapshot(struct build *b)
+{
+	_cleanup_(snapshot_freep) struct snapshot *made = NULL;
+	struct surroundings around = { 0 };
+
+	if (rancher_facts_snapshot(b->facts, b->version, b->base, b->before, &made, &b->error) < 0)
+		return b->error.code;
+	look_around(b->source->config, &around);
+	if (surroundings_check(&around, made, b->before, rancher_facts_overlay_place(b->facts),
+			       &b->error) < 0)
+		return b->error.code;
+	b->snapshot = sn_steal(made);
+	return 0;
+}
+
 static void run_build(void *job)
 {
 	struct build *b = job;
@@ -373,10 +389,7 @@ static void run_build(void *job)
 		sn_error_wrap(&b->error, "GET %s/changes", b->base);
 		return;
 	}
-	if (b->all || b->same)
-		return;
-	if (rancher_facts_snapshot(b->facts, b->version, b->base, b->before, &b->snapshot,
-				   &b->error) < 0)
+	if (!b->all && !b->same && make_snapshot(b) < 0)
 		sn_error_wrap(&b->error, "GET %s", b->base);
 }
 

@@ -96,6 +96,9 @@ struct rancher_change {
 int rancher_facts_change(struct rancher_facts *f, const char *text, size_t len, const char *held,
 			 struct rancher_change *ret, struct sn_error *e);
 
+/* "/networks/0/…/bridgeSubnet", of the networks that were read. Borrowed. */
+const char *rancher_facts_overlay_place(const struct rancher_facts *f);
+
 /* Entries parsed since it was made: work that was not saved. */
 uint64_t rancher_facts_parsed(const struct rancher_facts *f);
 

@@ -791,6 +791,11 @@ void rancher_facts_free(struct rancher_facts *f)
 	free(f);
 }
 
+const char *rancher_facts_overlay_place(const struct rancher_facts *f)
+{
+	return f->network.overlay_place;
+}
+
 uint64_t rancher_facts_parsed(const struct rancher_facts *f)
 {
 	return f->parsed;

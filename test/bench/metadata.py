@@ -35,14 +35,14 @@ def host_id(i: int) -> str:
 def mesh(hosts: int, containers: int, flat: bool, name: str, moved: int = 0) -> dict[str, Any]:
     """name: of the first host's first container; moved: the second one's has another address."""
     def host(i: int) -> dict[str, Any]:
-        net = f"10.{i // 250}.{i % 250}"
+        net = f"100.{i // 250}.{i % 250}"
         return {"id": host_id(i), "name": f"node{i}", "addresses": [f"192.0.{i // 200}.{i % 200 + 1}"],
                 "prefixes": [] if flat else [net + ".0/24"],
                 **({"overlay_ip": net + ".254"} if flat else {}),
                 "containers": [{"name": name if (i, k) == (0, 0) else f"app-{i}-{k}",
                                 "ip": f"{net}.{150 + moved if moved and (i, k) == (1, 0) else 2 + k}"}
                                for k in range(containers)]}
-    return {"mesh": "m1", "overlay": "10.0.0.0/8", "hosts": [host(i) for i in range(hosts)]}
+    return {"mesh": "m1", "overlay": "100.0.0.0/12", "hosts": [host(i) for i in range(hosts)]}
 
 
 def until(condition: Any, what: str) -> Any:

@@ -200,11 +200,11 @@ def test_changes_say_who_asks(service: Service) -> None:
 
 
 def big_mesh(hosts: int, containers: int, shift: int = 0) -> Mesh:
-    return {"mesh": "m1", "overlay": "10.0.0.0/8", "hosts": [
+    return {"mesh": "m1", "overlay": "100.0.0.0/12", "hosts": [
         {"id": f"h{h}", "addresses": [f"192.0.{h // 200}.{h % 200 + 1}"],
-         "prefixes": [f"10.{h // 250}.{h % 250}.0/24"],
+         "prefixes": [f"100.{h // 250}.{h % 250}.0/24"],
          "containers": [{"name": f"c{h}-{c}-{shift if c == 0 else 0}",
-                         "ip": f"10.{h // 250}.{h % 250}.{c + 2}"} for c in range(containers)]}
+                         "ip": f"100.{h // 250}.{h % 250}.{c + 2}"} for c in range(containers)]}
         for h in range(hosts)]}
 
 
