@@ -5,15 +5,27 @@
 
 #include "base/strbuf.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+bool json_is_page(const char *text, size_t len)
+{
+	while (len && isspace((unsigned char)*text)) {
+		text++;
+		len--;
+	}
+	return len && *text == '<';
+}
 
 int json_parse(const char *text, size_t len, json_t **ret, struct sn_error *e)
 {
 	json_error_t je;
 	json_t *v = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
 
+	if (!v && json_is_page(text, len))
+		return sn_error_set(e, -EINVAL, JSON_PAGE_TEXT);
 	if (!v)
 		return sn_error_set(e, -EINVAL, "line %d, column %d: not JSON: %s", je.line,
 				    je.column, je.text);

@@ -34,6 +34,11 @@ static inline struct json_place json_index(const struct json_place *parent, size
 /* jansson brings the cleanup function itself. */
 #define _cleanup_json_ _cleanup_(json_decrefp)
 
+/* What a proxy or a captive portal answers in place of a service. */
+#define JSON_PAGE_TEXT "an HTML page, not JSON"
+/* It begins as one does, with '<'. */
+bool json_is_page(const char *text, size_t len);
+
 /*
  * Parses a whole document; double keys, NUL in strings and nesting beyond
  * jansson's 2048 are errors, with line and column. *ret is a new reference.

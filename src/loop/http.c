@@ -92,6 +92,15 @@ static bool is_https(const struct http_get *g)
 	return yes;
 }
 
+/* libcurl 7.88 gives the time of it only when TLS stands, too. */
+static bool is_connected(const struct http_get *g)
+{
+	long port = 0;
+
+	curl_easy_getinfo(g->easy, CURLINFO_LOCAL_PORT, &port);
+	return port > 0 || info_time(g, CURLINFO_CONNECT_TIME_T) > 0;
+}
+
 /* Which step did not end: a step that ended has left its time. */
 static enum http_step step_reached(const struct http_get *g)
 {
@@ -101,7 +110,7 @@ static enum http_step step_reached(const struct http_get *g)
 		return HTTP_STEP_ANSWER;
 	if (info_time(g, CURLINFO_NAMELOOKUP_TIME_T) == 0)
 		return HTTP_STEP_LOOK_UP;
-	if (info_time(g, CURLINFO_CONNECT_TIME_T) == 0)
+	if (!is_connected(g))
 		return HTTP_STEP_CONNECT;
 	if (is_https(g) && info_time(g, CURLINFO_APPCONNECT_TIME_T) == 0)
 		return HTTP_STEP_TLS;
@@ -158,6 +167,9 @@ static void set_reason(const struct http_get *g, enum http_step step, struct sn_
 		sn_error_set(e, -EFBIG, "headers over %zu bytes", HTTP_HEADER_LIMIT);
 	else if (step == HTTP_STEP_LOOK_UP)
 		sn_error_set(e, -ENOENT, "no address (no such name, or no answer)");
+	else if (step == HTTP_STEP_CONNECT && g->client->options.proxy && g->curl_text[0])
+		/* it may have been a proxy that could not be reached: this names it */
+		sn_error_set(e, -EIO, "%s", g->curl_text);
 	else if (step == HTTP_STEP_CONNECT && os_errno > 0)
 		sn_error_set(e, -(int)os_errno, "%s", sn_strerror(-(int)os_errno));
 	else
@@ -187,12 +199,11 @@ static void wrap_with_step(const struct http_get *g, enum http_step step, struct
 		sn_error_wrap(e, "look-up of %s", strbuf_str(&where));
 		break;
 	case HTTP_STEP_CONNECT:
+	case HTTP_STEP_TLS:
 		strbuf_addc(&where, ':');
 		add_url_part(g, CURLUPART_PORT, &where);
-		sn_error_wrap(e, "connect to %s", strbuf_str(&where));
-		break;
-	case HTTP_STEP_TLS:
-		sn_error_wrap(e, "TLS");
+		sn_error_wrap(e, "%s %s", step == HTTP_STEP_TLS ? "TLS with" : "connect to",
+			      strbuf_str(&where));
 		break;
 	case HTTP_STEP_URL:
 	case HTTP_STEP_ANSWER:

@@ -59,7 +59,7 @@ enum http_step {
 	HTTP_STEP_URL,     /* the URL itself is wrong */
 	HTTP_STEP_LOOK_UP, /* "look-up of HOST: …" */
 	HTTP_STEP_CONNECT, /* "connect to HOST:PORT: …" */
-	HTTP_STEP_TLS,     /* "TLS: …" */
+	HTTP_STEP_TLS,     /* "TLS with HOST:PORT: …" */
 	HTTP_STEP_ANSWER,  /* "time-out after 5 s", "body over 1024 bytes", … */
 	HTTP_STEP_STATUS,  /* "status 404" */
 	HTTP_STEP_DONE,    /* 200, and all of the body is here */

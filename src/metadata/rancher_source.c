@@ -33,6 +33,7 @@
  */
 #include "metadata/source.h"
 
+#include "metadata/advice.h"
 #include "metadata/backoff.h"
 #include "metadata/look_around.h"
 #include "metadata/token.h"
@@ -201,9 +202,10 @@ static void fail_get(struct source *s, const char *path, const struct http_answe
 
 	if (a->step == HTTP_STEP_LOOK_UP || a->step == HTTP_STEP_CONNECT ||
 	    a->step == HTTP_STEP_TLS)
-		text = xstrdup(a->error.text);
+		text = xasprintf("%s%s", a->error.text, advice_on(a, a->error.text));
 	else
-		text = xasprintf("GET %s%s: %s", s->base, path, a->error.text);
+		text = xasprintf("GET %s%s: %s%s", s->base, path, a->error.text,
+				 advice_on(a, a->error.text));
 	if (a->status == 0)
 		s->no_changes = false; /* who comes back may be another */
 	fail(s, text);
@@ -255,7 +257,8 @@ static char *took_version(struct source *s, const struct http_answer *a)
 		return NULL;
 	version = parse_version(a->body, a->len, &e);
 	if (!version) {
-		_cleanup_free_ char *text = xasprintf("GET %s/version: %s", s->base, e.text);
+		_cleanup_free_ char *text =
+			xasprintf("GET %s/version: %s%s", s->base, e.text, advice_on(a, e.text));
 
 		fail(s, text);
 	}
@@ -556,8 +559,8 @@ static bool take_document(struct source *s, const struct http_answer *a)
 		return true;
 	}
 	/* an error with a place names the document itself */
-	text = xasprintf("GET %s%s: %s", s->base, e.text[0] == '/' ? "" : documents[s->next].path,
-			 e.text);
+	text = xasprintf("GET %s%s: %s%s", s->base, e.text[0] == '/' ? "" : documents[s->next].path,
+			 e.text, advice_on(a, e.text));
 	fail(s, text);
 	return false;
 }

@@ -5,6 +5,8 @@
  */
 #include "model/json_stream.h"
 
+#include "base/json.h"
+
 #include <errno.h>
 
 void json_stream_init(struct json_stream *s, size_t max_element, size_t max_elements,
@@ -122,7 +124,7 @@ static int start(struct json_stream *s, const char **p, struct sn_error *e)
 	else if (**p == 'n')
 		s->state = JSON_STREAM_NULL;
 	else
-		return sn_error_set(e, -EINVAL, "not an array");
+		return sn_error_set(e, -EINVAL, "%s", **p == '<' ? JSON_PAGE_TEXT : "not an array");
 	*p += **p == '[';
 	return 0;
 }

@@ -160,7 +160,7 @@ Fronts = Callable[..., Front]
 def moved(shift: int) -> Mesh:
     """A mesh of four hosts; the subnet of one follows the number."""
     mesh = big_mesh(4, 3)
-    mesh["hosts"][3]["prefixes"] = [f"10.9.{shift}.0/24"]
+    mesh["hosts"][3]["prefixes"] = [f"100.9.{shift}.0/24"]
     mesh["hosts"][3]["containers"] = []
     return mesh
 
@@ -293,7 +293,7 @@ def test_wrong_tls_is_refused(start: Start, fronts: Fronts, follow: Follow, ca: 
     front = fronts(start(mesh=moved(0)), (ca / f"{cert}.pem", ca / f"{cert}.key"))
     variables = {"ca_file": str(ca / f"{trusted}.pem")} if trusted else {}
     source = follow(front.url, **variables)
-    source.says("TLS: ")
+    source.says("TLS with 127.0.0.1:")
     assert source.figures()["reads"] == 0
     assert front.seen == []
 

@@ -355,7 +355,7 @@ static void plain_server_is_no_tls_server(void **state)
 
 	get_url(w, url, LIMIT_MS, LIMIT_MS);
 	assert_int_equal(w->step, HTTP_STEP_TLS);
-	assert_memory_equal(w->error.text, "TLS: ", 5);
+	assert_memory_equal(w->error.text, "TLS with 127.0.0.1:", 19);
 }
 
 static void wrong_urls_are_refused_later(void **state)

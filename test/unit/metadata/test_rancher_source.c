@@ -309,7 +309,9 @@ static void not_found_at_start_is_retried(void **state)
 {
 	struct service *s = *state;
 	_cleanup_free_ char *want =
-		xasprintf("GET http://127.0.0.1:%u" ROOT "/version: status 404", s->port);
+		xasprintf("GET http://127.0.0.1:%u" ROOT
+			  "/version: status 404; look at the path in metadata.url",
+			  s->port);
 
 	s->status = 404;
 	start(s);

@@ -81,7 +81,7 @@ static void what_is_no_array_is_refused(void **state)
 		{ "", "is empty" },
 		{ "  ", "is empty" },
 		{ "{}", "not an array" },
-		{ "<html>", "not an array" },
+		{ "<html>", "an HTML page, not JSON" },
 		{ "nul", "ends in the middle" },
 		{ "nulll", "not an array" },
 		{ "nu ll", "not an array" },
