@@ -56,6 +56,12 @@
 #define POLL_GRACE_S 15
 /* A poll that is answered "the same" sooner than this was none; do not spin. */
 #define POLL_LEAST_MS 1000
+/*
+ * Answers that are all news at once come this often in the long run, some more at
+ * first; and reading everything takes no more than half of our time.
+ */
+#define PACE_MS 200
+#define PACE_BURST_MS 2000
 /* Then it is a failure that people should know of. */
 #define TORN_TOO_OFTEN 5
 #define VERSION_LIMIT 1024
@@ -120,6 +126,8 @@ struct source {
 	struct json_stream stream;
 	bool begun; /* to take the array */
 	int64_t poll_started;
+	int64_t reading_started; /* of the documents */
+	int64_t paced_until;     /* that much was used up by polls and readings, see PACE_MS */
 };
 
 static void forget_etags(struct source *s)
@@ -270,12 +278,20 @@ static char *took_version(struct source *s, const struct http_answer *a)
 static void read_document(struct source *s);
 static void begin_build(struct source *s, char *version, const struct http_answer *changes);
 
+/* What was done used up so much of our time. */
+static void pace(struct source *s, int64_t cost_ms)
+{
+	s->paced_until = SN_MAX(s->paced_until, loop_now(s->loop)) + cost_ms;
+}
+
 static void begin_documents(struct source *s, char *version)
 {
+	pace(s, PACE_MS);
 	free(s->version);
 	s->version = version;
 	s->holds = false;
 	s->next = DOC_NETWORKS;
+	s->reading_started = loop_now(s->loop);
 	read_document(s);
 }
 
@@ -292,11 +308,26 @@ static void add_escaped(struct strbuf *b, const char *s)
 static void on_poll(const struct http_answer *a, void *user);
 static void on_changes(const struct http_answer *a, void *user);
 
+/* A service that always has news is asked again when it is time; it begins with /version. */
+static bool too_soon(struct source *s)
+{
+	int64_t early = s->paced_until - PACE_BURST_MS - loop_now(s->loop);
+
+	if (early <= 0)
+		return false;
+	loop_timer_set(s->retry, early);
+	return true;
+}
+
 static void poll_service(struct source *s)
 {
 	_cleanup_strbuf_ struct strbuf query = STRBUF_INIT;
 	int max_wait = s->config->metadata_poll_s;
 	int64_t total_ms = (int64_t)(max_wait + POLL_GRACE_S) * 1000;
+
+	if (too_soon(s))
+		return;
+	pace(s, PACE_MS);
 
 	strbuf_adds(&query, s->no_changes ? "?wait=true&value=" : "?wait=true&since=");
 	add_escaped(&query, s->version);
@@ -494,6 +525,7 @@ static void on_version_after(const struct http_answer *a, void *user)
 		return;
 	}
 	s->torn_in_row = 0;
+	pace(s, loop_now(s->loop) - s->reading_started);
 	begin_build(s, sn_steal(version), NULL);
 }
 

@@ -48,6 +48,9 @@ struct rancher_facts;
 
 enum rancher_list { RANCHER_HOSTS, RANCHER_CONTAINERS, RANCHER_LISTS };
 
+/* Of a version, in bytes. */
+#define RANCHER_MAX_VERSION 1024
+
 /* One entry's text; no host or container is this large. */
 #define RANCHER_MAX_ENTRY ((size_t)256 * 1024)
 

@@ -69,6 +69,10 @@ int rancher_facts_change(struct rancher_facts *f, const char *text, size_t len, 
 	    json_read_bool(v, NULL, "all", JSON_OPTIONAL, &all, e) < 0 ||
 	    (!all && check_lists(v, e) < 0))
 		return e->code;
+	/* it becomes a part of the next URL */
+	if (!*version || strlen(version) > RANCHER_MAX_VERSION)
+		return sn_error_set(e, -EINVAL, "/version: %zu bytes; expected 1 to %d",
+				    strlen(version), RANCHER_MAX_VERSION);
 	self = json_string_value(json_object_get(v, "self"));
 	if (self && rancher_facts_self_id(f, self, e) < 0)
 		return e->code;
