@@ -68,7 +68,7 @@ class MetadataService:
     def __init__(self, program: Path, ns: Namespace, address: IPv4Address, mesh: Path,
                  log: Path) -> None:
         self._argv = ns.argv(str(program), "--listen", f"{address}:{PORT}", "--mesh", str(mesh))
-        self._ns = ns
+        self.ns = ns
         self._address = str(address)
         self.log = log
         self.url = f"http://{address}/2016-07-29"
@@ -81,7 +81,7 @@ class MetadataService:
     def _answers(self) -> bool:
         if self.pid is None:
             raise LookupError("sennit-metadata ended: " + self.log.read_text()[-500:])
-        with self._ns.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        with self.ns.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.settimeout(1)
             sock.connect((self._address, PORT))
             return True

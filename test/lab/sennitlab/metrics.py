@@ -2,6 +2,7 @@
 """A page of /metrics, read."""
 
 import re
+from collections.abc import Iterable
 
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -28,6 +29,10 @@ class Page:
         value = self.get(name, **labels)
         assert value is not None, f"no {name} {labels}"
         return value
+
+    def samples(self) -> Iterable[tuple[tuple[str, frozenset[tuple[str, str]]], float]]:
+        """((name, labels), value) of all."""
+        return self._samples.items()
 
     def series_of(self, peer: str) -> int:
         return sum(("peer", peer) in labels for _, labels in self._samples)
