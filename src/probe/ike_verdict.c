@@ -300,7 +300,7 @@ static void judge_silence(const struct ike_evidence *e, struct ike_judgement *j)
 	if (e->arrival == IKE_NOT_ARRIVED) {
 		SAY(j->meaning,
 		    "The probes did not arrive at the IKE daemon there: a filter drops them on the "
-		    "way there, or the host's own firewall does.");
+		    "way there, the host's own firewall does, or another program has the port.");
 		SAY(j->next, "let UDP to port %u of that host pass, here, on the way and there",
 		    port);
 		return;

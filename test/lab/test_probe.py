@@ -23,7 +23,7 @@ from sennitlab.netns import Namespace
 from sennitlab.vici import Vici
 from sennitlab.way import ROUTER_HERE, ROUTER_HERE6, THERE, THERE6, Way
 
-AT_A_TIME = 12
+AT_A_TIME = 20
 # they wait more than they work
 NOBODY_THERE, NOBODY_HERE, NO_NET = "198.18.2.77", "198.18.1.77", "203.0.113.1"
 # what holds a port: says nothing, or what it hears
@@ -292,7 +292,7 @@ def test_many_closed_ports_are_all_refused() -> None:
 
 @pytest.mark.parametrize("server", [THERE, "198.18.1.77"])
 def test_a_name_without_name_servers_is_told_soon(server: str) -> None:
-    """One that refuses (nothing listens), one that is silent."""
+    """One that refuses (nothing listens), one that is silent: it alone would take 10 s."""
     with Way() as way:
         (way.folder / "resolv.conf").write_text(f"nameserver {server}\n")
         begin = time.monotonic()
@@ -300,7 +300,7 @@ def test_a_name_without_name_servers_is_told_soon(server: str) -> None:
                    before=f"mount --bind {way.folder}/resolv.conf /etc/resolv.conf")
         took = time.monotonic() - begin
     lines = done.stdout.splitlines()
-    assert done.returncode == 1 and took < 6.5, took
+    assert done.returncode == 1 and took < 9, took
     assert lines[0].startswith("Connection to h2.example failed: the name servers do not answer")
     assert lines[1].startswith("Connection to 127.0.0.1 4500 port [udp/ipsec-nat-t] failed: refused")
 
@@ -321,9 +321,9 @@ def test_loss_is_counted() -> None:
         charon(way)
         add_rule(way.router, "filter hook forward priority 0",
                  "udp dport 500 numgen inc mod 4 == 0 drop")
-        done = ask(way, "-c", "20", "-i", "0", "-w", "0.3", "--json", THERE, "500")
+        done = ask(way, "-c", "12", "-i", "0", "-w", "1.5", "--json", THERE, "500")
         port, = json.loads(done.stdout)
-    assert (port["rounds"], port["rounds_answered"], port["sent"]) == (20, 15, 20)
+    assert (port["rounds"], port["rounds_answered"], port["sent"]) == (12, 9, 12)
     assert 0 < port["rtt_ms"]["min"] <= port["rtt_ms"]["avg"] <= port["rtt_ms"]["max"]
     assert done.returncode == 1
 

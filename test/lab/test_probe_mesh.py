@@ -88,7 +88,7 @@ def test_probes_leave_nothing_there(lab: Lab, long: bool) -> None:
 def test_a_closed_way_there(lab: Lab, port: int) -> None:
     h2 = address(lab, "h2")
     with dropped(lab, f'iifname "wh1" udp sport > 20000 udp dport {port}'):
-        found = {p["port"]: p for p in ask(lab, "-w", "0.5", "--from", h2, h2)}
+        found = {p["port"]: p for p in ask(lab, "-w", "2", "--from", h2, h2)}
     closed, other = found.pop(port), found.popitem()[1]
     assert closed["result"] == "no-answer" and closed["other_end"]["probes"] == "not-arrived"
     assert "did not arrive at the IKE daemon there" in closed["meaning"]
@@ -101,7 +101,7 @@ def test_a_closed_way_there(lab: Lab, port: int) -> None:
 def test_a_closed_way_back(lab: Lab) -> None:
     h2 = address(lab, "h2")
     with dropped(lab, 'iifname "wh2" udp sport 500 udp dport > 20000'):
-        done = run(lab, "-v", "-w", "0.5", "--from", h2, h2)
+        done = run(lab, "-v", "-w", "2", "--from", h2, h2)
     print(done.stdout)
     assert done.returncode == 1
     assert "The probes arrived there: its answers are lost on the way back." in done.stdout
@@ -110,7 +110,7 @@ def test_a_closed_way_back(lab: Lab) -> None:
 
 def test_a_third_host_is_asked(lab: Lab) -> None:
     with dropped(lab, 'iifname "wh2" udp sport 500 udp dport > 20000'):
-        done = run(lab, "-w", "0.5", "--from", address(lab, "h3"), address(lab, "h2"), "500")
+        done = run(lab, "-w", "2", "--from", address(lab, "h3"), address(lab, "h2"), "500")
     assert "sennitd of h3 sees h1 (192.0.2.11): up" in done.stdout
     assert "; it sees h2 (192.0.2.12): up" in done.stdout
     assert "no answer to 3 probes" in done.stdout

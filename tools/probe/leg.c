@@ -19,7 +19,7 @@
 #define BODY_LIMIT ((size_t)8 << 20)
 #define CONNECT_MS 3000
 #define TOTAL_MS 8000
-#define ASK_MS 1500
+#define ASK_MS 2000
 #define PROBES_MAX 256
 
 struct count {

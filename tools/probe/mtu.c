@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #define LONGEST 9000
-#define WAIT_MIN_MS 600
+#define WAIT_MIN_MS 1000
 #define RTTS 6
 
 struct mtu_search {
@@ -80,7 +80,7 @@ struct mtu_search *mtu_search_new(struct ike_prober *prober, const struct sockad
 	s->fn = fn;
 	s->user = user;
 	s->headers = to->ss_family == AF_INET ? 20 + 8 : 40 + 8;
-	s->q = (struct ike_question){ .to = *to, .tries = 2 };
+	s->q = (struct ike_question){ .to = *to };
 	s->q.wait_ms = SN_MAX(RTTS * rtt_us / 1000, WAIT_MIN_MS);
 	s->good = s->headers + IKE_HEADER_SIZE + IKE_MARKER_SIZE;
 	s->bad = LONGEST + 1;
