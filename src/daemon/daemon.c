@@ -294,14 +294,13 @@ static void on_ike_offline(const char *why, void *user)
 	struct daemon *d = user;
 
 	log_error("charon is away: %s", why);
-	peers_ike_changed(d);
+	peers_ike_changed(d, NULL);
 	reconcile_request(d->reconcile, OBJECT_ALL_IKE | OBJECT_ALL_NET, true);
 }
 
 static void on_sas_changed(const char *peer, void *user)
 {
-	(void)peer;
-	peers_ike_changed(user);
+	peers_ike_changed(user, peer);
 }
 
 static void on_peer_error(const char *peer, const char *text, void *user)

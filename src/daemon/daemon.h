@@ -96,6 +96,7 @@ struct daemon {
 	struct probe *probe;
 	struct health *health;
 	struct loop_timer *health_timer;
+	/* by id */
 	ARRAY(struct peer_boot {
 		char id[SN_ID_SIZE];
 		uint64_t ike_boot; /* of its charon, as heartbeats tell; 0: not known yet */
@@ -162,7 +163,10 @@ void peers_init(struct daemon *d);
 void peers_fini(struct daemon *d);
 /* The wanted peers may have changed. */
 void peers_update(struct daemon *d);
-void peers_ike_changed(struct daemon *d);
+/* The SAs of this peer; NULL: of any. */
+void peers_ike_changed(struct daemon *d, const char *peer);
+/* NULL when it is none. */
+struct peer_boot *peers_find(const struct daemon *d, const char *peer);
 void peers_ike_error(struct daemon *d, const char *peer, const char *text);
 
 /* problems.c: what is wrong with this host itself; never a peer. */

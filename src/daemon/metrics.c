@@ -264,6 +264,7 @@ static void take_peer(struct daemon *d, const struct wanted_peer *w, struct metr
 {
 	struct metrics_peer *p = metrics_add_peer(m, w->id);
 	const struct host *h = snapshot_find(d->snapshot, w->id);
+	const struct peer_boot *boot = peers_find(d, w->id);
 
 	p->name = h ? h->name : NULL;
 	if (h)
@@ -271,13 +272,8 @@ static void take_peer(struct daemon *d, const struct wanted_peer *w, struct metr
 	sn_addr_format(&w->overlay_ip, p->overlay_ip);
 	take_verdict(d, p);
 	take_tunnel(d, p);
-	p->state_changes = p->ike_failures = 0;
-	array_foreach(&d->boots, b) {
-		if (!streq(b->id, w->id))
-			continue;
-		p->state_changes = (double)b->state_changes;
-		p->ike_failures = (double)b->ike_failures;
-	}
+	p->state_changes = boot ? (double)boot->state_changes : 0;
+	p->ike_failures = boot ? (double)boot->ike_failures : 0;
 	metrics_set_add(&m->peers_by_state, peer_state_to_string(p->state), 1);
 }
 

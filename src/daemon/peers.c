@@ -39,19 +39,47 @@ static void log_change(const struct daemon *d, const char *peer, const struct ve
 		peer_state_to_string(before->state), after->evidence, *next ? "; " : "", next);
 }
 
-static struct peer_boot *find_boot(struct daemon *d, const char *peer)
+/* Where the peer's entry is, or would have to be. */
+static size_t place_of(const struct daemon *d, const char *peer)
 {
-	array_foreach(&d->boots, b)
-		if (streq(b->id, peer))
-			return b;
-	return NULL;
+	size_t low = 0, high = d->boots.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(d->boots.v[middle].id, peer) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct peer_boot *peers_find(const struct daemon *d, const char *peer)
+{
+	size_t at = place_of(d, peer);
+
+	return at < d->boots.n && streq(d->boots.v[at].id, peer) ? &d->boots.v[at] : NULL;
+}
+
+static struct peer_boot *add_boot(struct daemon *d, const char *peer)
+{
+	size_t at = place_of(d, peer);
+	struct peer_boot *boot;
+
+	array_add(&d->boots);
+	boot = &d->boots.v[at];
+	memmove(boot + 1, boot, (d->boots.n - 1 - at) * sizeof(*boot));
+	*boot = (struct peer_boot){ 0 };
+	snprintf(boot->id, sizeof(boot->id), "%s", peer);
+	return boot;
 }
 
 static void on_changed(const char *peer, const struct verdict *before, const struct verdict *after,
 		       void *user)
 {
 	struct daemon *d = user;
-	struct peer_boot *boot = find_boot(d, peer);
+	struct peer_boot *boot = peers_find(d, peer);
 
 	if (boot)
 		boot->state_changes++;
@@ -99,12 +127,10 @@ static void run_soon(struct daemon *d)
 /* A peer's charon is a new process: its older SAs are void (design §7). */
 static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
 {
-	struct peer_boot *boot = find_boot(d, peer);
+	struct peer_boot *boot = peers_find(d, peer);
 
-	if (!boot) {
-		boot = array_add(&d->boots);
-		snprintf(boot->id, sizeof(boot->id), "%s", peer);
-	}
+	if (!boot)
+		boot = add_boot(d, peer);
 	if (ike_boot == 0 || ike_boot == boot->ike_boot)
 		return;
 	if (boot->ike_boot && d->ike) {
@@ -153,19 +179,11 @@ void peers_fini(struct daemon *d)
 	array_free(&d->boots);
 }
 
-static bool is_wanted(const struct daemon *d, const char *peer)
-{
-	array_foreach(&d->wanted.peers, w)
-		if (streq(w->id, peer))
-			return true;
-	return false;
-}
-
 /* boots doubles as the list of the peers that health knows. */
 static void forget_removed(struct daemon *d)
 {
 	for (size_t i = d->boots.n; i-- > 0;) {
-		if (is_wanted(d, d->boots.v[i].id))
+		if (wanted_find_peer(&d->wanted, d->boots.v[i].id))
 			continue;
 		log_write_fields(LOG_LEVEL_NOTICE, LOG_FIELDS({ "peer", d->boots.v[i].id }),
 				 "peer %s is no peer any more", d->boots.v[i].id);
@@ -184,33 +202,39 @@ void peers_update(struct daemon *d)
 		return;
 	forget_removed(d);
 	array_foreach(&d->wanted.peers, w) {
-		if (find_boot(d, w->id))
+		if (peers_find(d, w->id))
 			continue;
-		memcpy(array_add(&d->boots)->id, w->id, sizeof(w->id));
+		add_boot(d, w->id);
 		health_add(d->health, w->id, loop_now(d->loop));
 	}
 	memcpy(settings.mesh_id, d->snapshot->mesh_id, sizeof(settings.mesh_id));
 	memcpy(settings.self, d->snapshot->self_id, sizeof(settings.self));
 	settings.self_overlay_ip = self->overlay_ip;
 	probe_set_peers(d->probe, &settings, d->wanted.peers.v, d->wanted.peers.n);
-	peers_ike_changed(d);
+	peers_ike_changed(d, NULL);
 }
 
-void peers_ike_changed(struct daemon *d)
+static void look_at_tunnel(struct daemon *d, const char *peer)
 {
 	const struct ike_child *child;
+	bool installed = d->ike && ike_peer_sa(d->ike, peer, &child) && child;
 
-	array_foreach(&d->wanted.peers, w) {
-		bool installed = d->ike && ike_peer_sa(d->ike, w->id, &child) && child;
+	health_tunnel(d->health, peer, installed, loop_now(d->loop));
+}
 
-		health_tunnel(d->health, w->id, installed, loop_now(d->loop));
-	}
+void peers_ike_changed(struct daemon *d, const char *peer)
+{
+	if (peer)
+		look_at_tunnel(d, peer);
+	else
+		array_foreach(&d->wanted.peers, w)
+			look_at_tunnel(d, w->id);
 	run_soon(d);
 }
 
 void peers_ike_error(struct daemon *d, const char *peer, const char *text)
 {
-	struct peer_boot *boot = find_boot(d, peer);
+	struct peer_boot *boot = peers_find(d, peer);
 	bool again = boot && strncmp(boot->said, text, sizeof(boot->said) - 1) == 0;
 
 	/* charon repeats itself every few seconds for as long as a peer is away */

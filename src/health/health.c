@@ -65,7 +65,7 @@ struct peer {
 };
 
 struct health {
-	ARRAY(struct peer *) peers;
+	ARRAY(struct peer *) peers; /* by id */
 	uint32_t token;
 	bool ike_online;
 };
@@ -88,16 +88,32 @@ void health_free(struct health *h)
 	free(h);
 }
 
+/* Where the peer is, or would have to be: each of hundreds is asked for twice a second. */
+static size_t place_of(const struct health *h, const char *id)
+{
+	size_t low = 0, high = h->peers.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(h->peers.v[middle]->id, id) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static struct peer *find(const struct health *h, const char *id)
 {
-	array_foreach(&h->peers, p)
-		if (streq((*p)->id, id))
-			return *p;
-	return NULL;
+	size_t at = place_of(h, id);
+
+	return at < h->peers.n && streq(h->peers.v[at]->id, id) ? h->peers.v[at] : NULL;
 }
 
 void health_add(struct health *h, const char *id, int64_t now)
 {
+	size_t at = place_of(h, id);
 	struct peer *p;
 
 	if (find(h, id))
@@ -110,18 +126,20 @@ void health_add(struct health *h, const char *id, int64_t now)
 	p->state = PEER_CONNECTING;
 	p->told.state = PEER_CONNECTING;
 	p->told.since_ms = now;
-	*array_add(&h->peers) = p;
+	array_add(&h->peers);
+	memmove(&h->peers.v[at + 1], &h->peers.v[at],
+		(h->peers.n - 1 - at) * sizeof(struct peer *));
+	h->peers.v[at] = p;
 }
 
 void health_remove(struct health *h, const char *id)
 {
-	for (size_t i = 0; i < h->peers.n; i++) {
-		if (!streq(h->peers.v[i]->id, id))
-			continue;
-		free(h->peers.v[i]);
-		array_remove(&h->peers, i);
+	struct peer *p = find(h, id);
+
+	if (!p)
 		return;
-	}
+	array_remove(&h->peers, place_of(h, id));
+	free(p);
 }
 
 static bool is_carrying(const struct peer *p)

@@ -9,3 +9,14 @@ void wanted_fini(struct wanted *w)
 		free(*r);
 	array_free(&w->remarks);
 }
+
+static int cmp_peer(const void *id, const void *peer)
+{
+	return strcmp(id, ((const struct wanted_peer *)peer)->id);
+}
+
+const struct wanted_peer *wanted_find_peer(const struct wanted *w, const char *id)
+{
+	return w->peers.n ? bsearch(id, w->peers.v, w->peers.n, sizeof(*w->peers.v), cmp_peer)
+			  : NULL;
+}

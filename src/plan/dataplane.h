@@ -28,6 +28,8 @@ struct wanted {
 	ARRAY(char *) remarks; /* what this data plane cannot do of the intent, for people */
 };
 void wanted_fini(struct wanted *w);
+/* NULL when it is none. Borrowed. */
+const struct wanted_peer *wanted_find_peer(const struct wanted *w, const char *id);
 
 struct dataplane {
 	const char *name; /* "xfrm", "libipsec" */

@@ -59,17 +59,6 @@ static bool same_mesh(const struct snapshot *a, const struct snapshot *b)
 	return same_prefixes(snapshot_self(a), snapshot_self(b));
 }
 
-static int cmp_peer(const void *id, const void *peer)
-{
-	return strcmp(id, ((const struct wanted_peer *)peer)->id);
-}
-
-static const struct wanted_peer *find_peer(const struct wanted *w, const char *id)
-{
-	return w->peers.n ? bsearch(id, w->peers.v, w->peers.n, sizeof(*w->peers.v), cmp_peer)
-			  : NULL;
-}
-
 static void find_routes(const struct dataplane *plane, const struct intent *intent,
 			const struct host *before, const struct host *now, const char *device,
 			struct wanted_change *ret)
@@ -102,7 +91,7 @@ static void find_changes(const struct dataplane *plane, const struct intent *int
 
 		if (same_prefixes(a, b))
 			continue;
-		peer = find_peer(w, a->id);
+		peer = wanted_find_peer(w, a->id);
 		if (peer)
 			find_routes(plane, intent, a, b, peer->device, ret);
 	}

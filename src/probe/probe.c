@@ -49,8 +49,8 @@ struct probe {
 	uint64_t daemon_boot, ike_boot;
 	uint16_t echo_id;
 	unsigned slot;
-	uint32_t round; /* of all slots: the sequence of heartbeats */
-	ARRAY(struct probe_peer) peers;
+	uint32_t round;                 /* of all slots: the sequence of heartbeats */
+	ARRAY(struct probe_peer) peers; /* by id */
 	ARRAY(struct leg *) legs;
 	struct probe_stats stats;
 	int64_t trouble_since; /* 0: none */
@@ -65,12 +65,19 @@ static int64_t now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+static int cmp_peer(const void *id, const void *peer)
+{
+	return strcmp(id, ((const struct probe_peer *)peer)->peer.id);
+}
+
+static struct probe_peer *find_in(struct probe_peer *v, size_t n, const char *id)
+{
+	return n ? bsearch(id, v, n, sizeof(*v), cmp_peer) : NULL;
+}
+
 static struct probe_peer *find_peer(struct probe *p, const char *id)
 {
-	array_foreach(&p->peers, peer)
-		if (streq(peer->peer.id, id))
-			return peer;
-	return NULL;
+	return find_in(p->peers.v, p->peers.n, id);
 }
 
 /* Who speaks from this address over this leg. */
@@ -356,10 +363,10 @@ void probe_set_peers(struct probe *p, const struct probe_settings *settings,
 	memset(&p->peers, 0, sizeof(p->peers));
 	for (size_t i = 0; i < n; i++) {
 		struct probe_peer *peer = array_add(&p->peers);
+		const struct probe_peer *before = find_in(old.v, old.n, peers[i].id);
 
-		array_foreach(&old, before)
-			if (streq(before->peer.id, peers[i].id))
-				*peer = *before;
+		if (before)
+			*peer = *before;
 		peer->peer = peers[i];
 		peer->leg = leg_get(p, peers[i].device);
 	}

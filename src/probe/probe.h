@@ -41,7 +41,7 @@ struct probe *probe_new(struct loop *loop, const struct secrets *secrets,
 void probe_free(struct probe *p);
 SN_DEFINE_CLEANUP(struct probe *, probe_free);
 /*
- * The peers and their devices; what is known of those that stay (sequence,
+ * The peers, sorted by id, and their devices; what is known of those that stay (sequence,
  * view) stays. Heartbeats to many peers are spread over the interval.
  */
 void probe_set_peers(struct probe *p, const struct probe_settings *settings,
