@@ -40,7 +40,7 @@ static void take_tunnels_out(struct wanted *w, const char *bridge)
 		bool tunnel = o->kind == OBJECT_IKE_KEY || o->kind == OBJECT_IKE_CONN ||
 			      (o->kind == OBJECT_ROUTE && !o->route.unreachable &&
 			       !streq(o->route.oif, bridge)) ||
-			      (o->kind == OBJECT_LINK && o->link.kind == LINK_XFRM);
+			      (o->kind == OBJECT_LINK && o->link->kind == LINK_XFRM);
 
 		if (!tunnel)
 			continue;
@@ -116,8 +116,8 @@ static bool look_at_underlay(struct daemon *d)
 int daemon_mtu(const struct daemon *d)
 {
 	array_foreach(&d->wanted.objects.o, o)
-		if (o->kind == OBJECT_LINK && o->link.kind == LINK_BRIDGE)
-			return o->link.mtu;
+		if (o->kind == OBJECT_LINK && o->link->kind == LINK_BRIDGE)
+			return o->link->mtu;
 	return d->dataplane->default_mtu;
 }
 
@@ -256,9 +256,9 @@ static void set_tunnels(struct daemon *d)
 		if (o->kind != OBJECT_IKE_CONN)
 			continue;
 		t = array_add(&tunnels);
-		memcpy(t->peer, o->conn.peer, sizeof(t->peer));
-		memcpy(t->child, o->conn.child, sizeof(t->child));
-		t->owner = o->conn.owner;
+		memcpy(t->peer, o->conn->peer, sizeof(t->peer));
+		memcpy(t->child, o->conn->child, sizeof(t->child));
+		t->owner = o->conn->owner;
 	}
 	if (d->ike)
 		ike_set_tunnels(d->ike, tunnels.v, tunnels.n);

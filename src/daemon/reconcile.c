@@ -441,7 +441,7 @@ static void plan_pass(struct reconcile *r, unsigned known_ike)
 	}
 	if (known_ike) {
 		array_foreach(&r->observed_ike.o, o)
-			object_copy(o, object_set_add(&r->observed, o->kind));
+			object_set_add_copy(&r->observed, o);
 		object_set_sort(&r->observed);
 	}
 	r->known = known;
@@ -655,7 +655,7 @@ void reconcile_preview(struct reconcile *r, struct strbuf *out, size_t *ret_step
 		return;
 	net_observe(r->net, &wanted->objects, &observed, &known);
 	array_foreach(&r->observed_ike.o, o)
-		object_copy(o, object_set_add(&observed, o->kind));
+		object_set_add_copy(&observed, o);
 	object_set_sort(&observed);
 	plan_build(&wanted->objects, &observed, known | r->known_ike, &plan);
 	plan_print(&plan, out);

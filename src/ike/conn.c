@@ -201,7 +201,7 @@ void conn_read(const struct vici_node *item, struct object_set *set)
 	peer = sa_peer_of(node->name);
 	if (!peer)
 		return;
-	conn = &object_set_add(set, OBJECT_IKE_CONN)->conn;
+	conn = object_set_add(set, OBJECT_IKE_CONN)->conn;
 	snprintf(conn->name, sizeof(conn->name), "%s", node->name);
 	snprintf(conn->peer, sizeof(conn->peer), "%s", peer);
 	read_self(vici_child(node, "local-1"), conn);
@@ -254,7 +254,7 @@ void conn_read_keys(const struct vici_node *reply, struct object_set *set)
 	for (size_t i = 0; i < keys.n; i++) {
 		order = i > 0 && streq(keys.v[i - 1].peer, keys.v[i].peer) ? order + 1 : 0;
 		keys.v[i].order = order;
-		object_set_add(set, OBJECT_IKE_KEY)->key = keys.v[i];
+		*object_set_add(set, OBJECT_IKE_KEY)->key = keys.v[i];
 	}
 	array_free(&keys);
 }

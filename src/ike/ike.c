@@ -554,7 +554,7 @@ void ike_apply(struct ike *ike, const struct plan_step *step, ike_done_fn fn, vo
 	steps_apply(ike->steps, session_vici(ike->session), step, fn, user);
 	/* the list behind it is looked at with the connection loaded */
 	if (step->wanted && step->wanted->kind == OBJECT_IKE_CONN)
-		t = find_tunnel(ike, step->wanted->conn.peer);
+		t = find_tunnel(ike, step->wanted->conn->peer);
 	if (t)
 		pair_forgive(&t->pair);
 	poll_soon(ike);

@@ -279,13 +279,13 @@ void steps_apply(struct steps *s, struct vici *vici, const struct plan_step *ste
 	if (!vici)
 		refuse(op, -ENOTCONN, "charon is away");
 	else if (o->kind == OBJECT_IKE_KEY && step->verb == PLAN_DELETE)
-		unload(op, vici, "unload-shared", "id", o->key.id);
+		unload(op, vici, "unload-shared", "id", o->key->id);
 	else if (o->kind == OBJECT_IKE_KEY)
-		load_keys(op, vici, &o->key);
+		load_keys(op, vici, o->key);
 	else if (step->verb == PLAN_DELETE)
-		unload_conn(op, vici, o->conn.name);
+		unload_conn(op, vici, o->conn->name);
 	else
-		load_conn(op, vici, &o->conn);
+		load_conn(op, vici, o->conn);
 	if (op->pending == 0)
 		set_over(op);
 }

@@ -35,7 +35,7 @@ static void compare(const struct exam *x, const struct object_set *observed, uns
 		    object_set_find(observed, o))
 			continue;
 		/* the number of an XFRM interface is sennitd's to know; its route is looked for */
-		if (o->kind == OBJECT_LINK && o->link.kind != LINK_BRIDGE)
+		if (o->kind == OBJECT_LINK && o->link->kind != LINK_BRIDGE)
 			continue;
 		if (down && !guard && o->kind == OBJECT_ROUTE)
 			continue;
@@ -228,8 +228,8 @@ void check_overlap(struct exam *x)
 int exam_overlay_mtu(const struct exam *x)
 {
 	array_foreach(&x->wanted.objects.o, o)
-		if (o->kind == OBJECT_LINK && o->link.kind == LINK_BRIDGE)
-			return o->link.mtu;
+		if (o->kind == OBJECT_LINK && o->link->kind == LINK_BRIDGE)
+			return o->link->mtu;
 	return 0;
 }
 

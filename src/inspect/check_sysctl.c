@@ -50,7 +50,7 @@ void check_forwarding(struct exam *x)
 		if (o->kind != OBJECT_SYSCTL)
 			continue;
 		n++;
-		wrong += !judge_setting(x, &o->sysctl);
+		wrong += !judge_setting(x, o->sysctl);
 	}
 	if (!wrong)
 		exam_ok(x, "%zu settings of interfaces are as they should be", n);

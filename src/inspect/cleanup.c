@@ -136,7 +136,7 @@ void cleanup_free(struct cleanup *c)
 
 static bool is_veth(const struct plan_step *step)
 {
-	return step->found->kind == OBJECT_LINK && step->found->link.kind == LINK_VETH;
+	return step->found->kind == OBJECT_LINK && step->found->link->kind == LINK_VETH;
 }
 
 /* NULL when its record is gone. */
@@ -167,7 +167,7 @@ static bool is_ours(const struct process *p)
 static bool is_settled_by_others(const struct cleanup *c, const struct plan_step *step)
 {
 	return step->found->kind == OBJECT_SYSCTL &&
-	       !net_sysctl_is_ours(c->net, step->found->sysctl.path);
+	       !net_sysctl_is_ours(c->net, step->found->sysctl->path);
 }
 
 bool cleanup_is_empty(const struct cleanup *c)
@@ -195,7 +195,7 @@ int cleanup_check(const struct cleanup *c, struct sn_error *e)
 	array_foreach(&c->plan.steps, step) {
 		if (!is_veth(step))
 			continue;
-		veth = step->found->link.name;
+		veth = step->found->link->name;
 		n++;
 	}
 	if (n == 0 || c->o->force)
@@ -213,7 +213,7 @@ int cleanup_check(const struct cleanup *c, struct sn_error *e)
 static void add_step(const struct cleanup *c, const struct plan_step *step, struct strbuf *b)
 {
 	const struct attachment *a =
-		is_veth(step) ? attachment_of(c, step->found->link.name) : NULL;
+		is_veth(step) ? attachment_of(c, step->found->link->name) : NULL;
 	const struct object *o = step->found;
 	char old[16];
 
@@ -223,8 +223,8 @@ static void add_step(const struct cleanup *c, const struct plan_step *step, stru
 	if (a)
 		strbuf_addf(b, " of attachment %s, %s", a->id, SN_PREFIX_STR(&a->addr));
 	if (o->kind == OBJECT_SYSCTL &&
-	    net_sysctl_original(c->net, o->sysctl.path, old, sizeof(old)) == 0)
-		strbuf_addf(b, ": from %s back to %s", o->sysctl.value, old);
+	    net_sysctl_original(c->net, o->sysctl->path, old, sizeof(old)) == 0)
+		strbuf_addf(b, ": from %s back to %s", o->sysctl->value, old);
 	strbuf_addc(b, '\n');
 }
 
@@ -274,7 +274,7 @@ static void add_left_alone(const struct cleanup *c, struct strbuf *b)
 	array_foreach(&c->plan.steps, step) {
 		if (is_settled_by_others(c, step))
 			strbuf_addf(b, "left alone: sysctl %s is %s, which sennit did not set\n",
-				    step->found->sysctl.path, step->found->sysctl.value);
+				    step->found->sysctl->path, step->found->sysctl->value);
 	}
 }
 

@@ -172,7 +172,7 @@ void link_observe(const struct link_table *t, const struct link_deleter *deleter
 
 		if (!info->ours || link_deleter_has(deleter, info->index))
 			continue;
-		o = &object_set_add(ret, OBJECT_LINK)->link;
+		o = object_set_add(ret, OBJECT_LINK)->link;
 		*o = info->o;
 		if (master)
 			snprintf(o->master, sizeof(o->master), "%s", master->o.name);
@@ -337,6 +337,6 @@ int link_apply(struct netlink *nl, struct link_deleter *deleter, const struct pl
 	       struct sn_error *e)
 {
 	if (step->verb == PLAN_DELETE)
-		return drop(nl, deleter, &step->found->link, e);
-	return make(nl, deleter, &step->wanted->link, e);
+		return drop(nl, deleter, step->found->link, e);
+	return make(nl, deleter, step->wanted->link, e);
 }

@@ -218,7 +218,7 @@ static void observe_one(const char *path, bool even_gone, struct object_set *ret
 
 	if (sysctl_read(path, value, sizeof(value)) < 0 && !even_gone)
 		return;
-	o = &object_set_add(ret, OBJECT_SYSCTL)->sysctl;
+	o = object_set_add(ret, OBJECT_SYSCTL)->sysctl;
 	snprintf(o->path, sizeof(o->path), "%s", path);
 	snprintf(o->value, sizeof(o->value), "%s", value);
 }
@@ -230,8 +230,8 @@ int sysctl_observe(struct sysctls *s, const struct object_set *also, struct obje
 	array_foreach(&s->records, record)
 		observe_one(record->path, true, ret);
 	array_foreach(&also->o, o) {
-		if (o->kind == OBJECT_SYSCTL && !find(s, o->sysctl.path))
-			observe_one(o->sysctl.path, false, ret);
+		if (o->kind == OBJECT_SYSCTL && !find(s, o->sysctl->path))
+			observe_one(o->sysctl->path, false, ret);
 	}
 	return 0;
 }
@@ -320,6 +320,6 @@ int sysctl_apply(struct sysctls *s, struct netlink *nl, const struct plan_step *
 		 struct sn_error *e)
 {
 	if (step->verb == PLAN_DELETE)
-		return put_back(s, step->found->sysctl.path, e);
-	return set(s, nl, &step->wanted->sysctl, e);
+		return put_back(s, step->found->sysctl->path, e);
+	return set(s, nl, step->wanted->sysctl, e);
 }

@@ -37,11 +37,20 @@ bool object_equal(const struct object *a, const struct object *b)
 	return object_cmp(a, b) == 0 && ops_of(a)->equal(a, b);
 }
 
+void object_init(struct object *o, enum object_kind kind)
+{
+	*o = (struct object){ .kind = kind };
+	if (ops_of(o)->size)
+		o->behind = xcalloc(1, ops_of(o)->size);
+}
+
 void object_copy(const struct object *o, struct object *ret)
 {
 	const struct object_ops *ops = ops_of(o);
 
 	*ret = *o;
+	if (ops->size)
+		ret->behind = memcpy(xmalloc(ops->size), o->behind, ops->size);
 	if (ops->copy)
 		ops->copy(o, ret);
 }
@@ -52,6 +61,8 @@ void object_fini(struct object *o)
 
 	if (ops->fini)
 		ops->fini(o);
+	if (ops->size)
+		free(o->behind);
 	memset(o, 0, sizeof(*o));
 }
 
@@ -101,8 +112,13 @@ struct object *object_set_add(struct object_set *set, enum object_kind kind)
 {
 	struct object *o = array_add(&set->o);
 
-	o->kind = kind;
+	object_init(o, kind);
 	return o;
+}
+
+void object_set_add_copy(struct object_set *set, const struct object *o)
+{
+	object_copy(o, array_add(&set->o));
 }
 
 static int cmp_for_qsort(const void *a, const void *b)

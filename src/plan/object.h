@@ -132,16 +132,21 @@ struct object_ike_conn {
 	int ike_rekey_s, child_rekey_s;
 };
 
+/*
+ * The large kinds stand behind a pointer, which belongs to the object: of routes the flat plan
+ * has tens of thousands, of the others a host has a few per peer.
+ */
 struct object {
 	enum object_kind kind;
 	union {
 		struct object_nft nft;
-		struct object_sysctl sysctl;
-		struct object_link link;
+		struct object_sysctl *sysctl;
+		struct object_link *link;
 		struct object_address address;
 		struct object_route route;
-		struct object_ike_key key;
-		struct object_ike_conn conn;
+		struct object_ike_key *key;
+		struct object_ike_conn *conn;
+		void *behind;
 	};
 };
 
@@ -151,6 +156,8 @@ struct object_set {
 
 /* A new, zeroed object of this kind at the end of the set; valid until the next add. */
 struct object *object_set_add(struct object_set *set, enum object_kind kind);
+/* The same, a deep copy of o. */
+void object_set_add_copy(struct object_set *set, const struct object *o);
 /* Sorts by kind and key; two of one key are a bug of the caller (aborts). */
 void object_set_sort(struct object_set *set);
 /*
@@ -164,6 +171,8 @@ const struct object *object_set_find(const struct object_set *set, const struct 
 void object_set_fini(struct object_set *set);
 #define _cleanup_object_set_ _cleanup_(object_set_fini)
 
+/* A zeroed object of this kind. */
+void object_init(struct object *o, enum object_kind kind);
 void object_fini(struct object *o);
 /* Deep copy into an uninitialised *ret. */
 void object_copy(const struct object *o, struct object *ret);

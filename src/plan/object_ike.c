@@ -16,38 +16,39 @@
 
 static int key_cmp(const struct object *a, const struct object *b)
 {
-	return sn_cmp_str(a->key.id, b->key.id);
+	return sn_cmp_str(a->key->id, b->key->id);
 }
 
 static void key_add_key(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->key.id);
+	strbuf_adds(b, o->key->id);
 }
 
 /* Which is the first matters (ike/conn.h); among the others charon has its own order. */
 static bool key_equal(const struct object *a, const struct object *b)
 {
-	return streq(a->key.peer, b->key.peer) && streq(a->key.secret, b->key.secret) &&
-	       (a->key.order == 0) == (b->key.order == 0);
+	return streq(a->key->peer, b->key->peer) && streq(a->key->secret, b->key->secret) &&
+	       (a->key->order == 0) == (b->key->order == 0);
 }
 
 static void key_add_peer(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->key.peer);
+	strbuf_adds(b, o->key->peer);
 }
 
 static void key_add_secret(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->key.secret);
+	strbuf_adds(b, o->key->secret);
 }
 
 static void key_add_order(const struct object *o, struct strbuf *b)
 {
-	strbuf_addf(b, "%u", o->key.order);
+	strbuf_addf(b, "%u", o->key->order);
 }
 
 const struct object_ops object_ike_key_ops = {
 	.name = "key",
+	.size = sizeof(struct object_ike_key),
 	.cmp = key_cmp,
 	.add_key = key_add_key,
 	.equal = key_equal,
@@ -64,29 +65,29 @@ const struct object_ops object_ike_key_ops = {
 
 static int conn_cmp(const struct object *a, const struct object *b)
 {
-	return sn_cmp_str(a->conn.name, b->conn.name);
+	return sn_cmp_str(a->conn->name, b->conn->name);
 }
 
 static void conn_add_key(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->conn.name);
+	strbuf_adds(b, o->conn->name);
 }
 
 static bool conn_equal(const struct object *a, const struct object *b)
 {
-	return streq(a->conn.child, b->conn.child);
+	return streq(a->conn->child, b->conn->child);
 }
 
 static void conn_add_local(const struct object *o, struct strbuf *b)
 {
-	if (sn_addr_is_set(&o->conn.local_addr))
-		strbuf_adds(b, SN_ADDR_STR(&o->conn.local_addr));
+	if (sn_addr_is_set(&o->conn->local_addr))
+		strbuf_adds(b, SN_ADDR_STR(&o->conn->local_addr));
 }
 
 static void conn_add_remote(const struct object *o, struct strbuf *b)
 {
-	if (sn_addr_is_set(&o->conn.remote_addr))
-		strbuf_adds(b, SN_ADDR_STR(&o->conn.remote_addr));
+	if (sn_addr_is_set(&o->conn->remote_addr))
+		strbuf_adds(b, SN_ADDR_STR(&o->conn->remote_addr));
 }
 
 static void add_selectors(const struct sn_prefix *v, size_t n, struct strbuf *b)
@@ -97,17 +98,17 @@ static void add_selectors(const struct sn_prefix *v, size_t n, struct strbuf *b)
 
 static void conn_add_local_ts(const struct object *o, struct strbuf *b)
 {
-	add_selectors(o->conn.local_ts.v, o->conn.local_ts.n, b);
+	add_selectors(o->conn->local_ts.v, o->conn->local_ts.n, b);
 }
 
 static void conn_add_remote_ts(const struct object *o, struct strbuf *b)
 {
-	add_selectors(o->conn.remote_ts.v, o->conn.remote_ts.n, b);
+	add_selectors(o->conn->remote_ts.v, o->conn->remote_ts.n, b);
 }
 
 static void conn_add_settings(const struct object *o, struct strbuf *b)
 {
-	const struct object_ike_conn *c = &o->conn;
+	const struct object_ike_conn *c = o->conn;
 
 	/* observed without: charon does not list these */
 	if (!c->replay_window)
@@ -123,23 +124,23 @@ static void conn_add_settings(const struct object *o, struct strbuf *b)
 
 static void conn_add_child(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->conn.child);
+	strbuf_adds(b, o->conn->child);
 }
 
 static void conn_copy(const struct object *o, struct object *ret)
 {
-	memset(&ret->conn.local_ts, 0, sizeof(ret->conn.local_ts));
-	memset(&ret->conn.remote_ts, 0, sizeof(ret->conn.remote_ts));
-	array_foreach(&o->conn.local_ts, p)
-		*array_add(&ret->conn.local_ts) = *p;
-	array_foreach(&o->conn.remote_ts, p)
-		*array_add(&ret->conn.remote_ts) = *p;
+	memset(&ret->conn->local_ts, 0, sizeof(ret->conn->local_ts));
+	memset(&ret->conn->remote_ts, 0, sizeof(ret->conn->remote_ts));
+	array_foreach(&o->conn->local_ts, p)
+		*array_add(&ret->conn->local_ts) = *p;
+	array_foreach(&o->conn->remote_ts, p)
+		*array_add(&ret->conn->remote_ts) = *p;
 }
 
 static void conn_fini(struct object *o)
 {
-	array_free(&o->conn.local_ts);
-	array_free(&o->conn.remote_ts);
+	array_free(&o->conn->local_ts);
+	array_free(&o->conn->remote_ts);
 }
 
 static const struct object_field conn_fields[] = {
@@ -154,6 +155,7 @@ static const struct object_field conn_fields[] = {
 
 const struct object_ops object_ike_conn_ops = {
 	.name = "conn",
+	.size = sizeof(struct object_ike_conn),
 	.cmp = conn_cmp,
 	.add_key = conn_add_key,
 	.equal = conn_equal,
@@ -165,10 +167,11 @@ const struct object_ops object_ike_conn_ops = {
 void object_conn_seal(struct object_ike_conn *conn)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	struct object o = { .kind = OBJECT_IKE_CONN, .conn = *conn };
+	struct object_ike_conn bare = *conn;
+	struct object o = { .kind = OBJECT_IKE_CONN, .conn = &bare };
 
 	sn_require(conn->replay_window > 0);
-	o.conn.child[0] = '\0';
+	bare.child[0] = '\0';
 	strbuf_addf(&b, "%s %s", conn->self, conn->peer);
 	for (const struct object_field *f = conn_fields; f->add; f++) {
 		strbuf_addf(&b, " %s ", f->name);

@@ -19,6 +19,7 @@ struct object_field {
 
 struct object_ops {
 	const char *name;
+	size_t size; /* of what stands behind the pointer; 0: nothing does */
 	int (*cmp)(const struct object *a, const struct object *b); /* keys */
 	void (*add_key)(const struct object *o, struct strbuf *b);
 	bool (*equal)(const struct object *a, const struct object *b);

@@ -58,26 +58,27 @@ const struct object_ops object_nft_ops = {
 
 static int sysctl_cmp(const struct object *a, const struct object *b)
 {
-	return sn_cmp_str(a->sysctl.path, b->sysctl.path);
+	return sn_cmp_str(a->sysctl->path, b->sysctl->path);
 }
 
 static void sysctl_add_key(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->sysctl.path);
+	strbuf_adds(b, o->sysctl->path);
 }
 
 static bool sysctl_equal(const struct object *a, const struct object *b)
 {
-	return streq(a->sysctl.value, b->sysctl.value);
+	return streq(a->sysctl->value, b->sysctl->value);
 }
 
 static void sysctl_add_value(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->sysctl.value);
+	strbuf_adds(b, o->sysctl->value);
 }
 
 const struct object_ops object_sysctl_ops = {
 	.name = "sysctl",
+	.size = sizeof(struct object_sysctl),
 	.cmp = sysctl_cmp,
 	.add_key = sysctl_add_key,
 	.equal = sysctl_equal,
@@ -88,12 +89,12 @@ const struct object_ops object_sysctl_ops = {
 
 static int link_cmp(const struct object *a, const struct object *b)
 {
-	return sn_cmp_str(a->link.name, b->link.name);
+	return sn_cmp_str(a->link->name, b->link->name);
 }
 
 static void link_add_key(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->link.name);
+	strbuf_adds(b, o->link->name);
 }
 
 /* An address the wanted link leaves to the kernel is never a difference. */
@@ -104,7 +105,7 @@ static bool link_mac_equal(const struct object_link *a, const struct object_link
 
 static bool link_equal(const struct object *a, const struct object *b)
 {
-	const struct object_link *x = &a->link, *y = &b->link;
+	const struct object_link *x = a->link, *y = b->link;
 
 	return x->kind == y->kind && x->mtu == y->mtu && x->up == y->up && x->if_id == y->if_id &&
 	       streq(x->alias, y->alias) && streq(x->master, y->master) && link_mac_equal(x, y);
@@ -118,45 +119,46 @@ static void link_add_kind(const struct object *o, struct strbuf *b)
 		[LINK_XFRM] = "xfrm",
 	};
 
-	strbuf_adds(b, names[o->link.kind]);
+	strbuf_adds(b, names[o->link->kind]);
 }
 
 static void link_add_if_id(const struct object *o, struct strbuf *b)
 {
-	if (o->link.if_id)
-		strbuf_addf(b, "%" PRIu32, o->link.if_id);
+	if (o->link->if_id)
+		strbuf_addf(b, "%" PRIu32, o->link->if_id);
 }
 
 static void link_add_master(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->link.master);
+	strbuf_adds(b, o->link->master);
 }
 
 static void link_add_mtu(const struct object *o, struct strbuf *b)
 {
-	strbuf_addf(b, "%d", o->link.mtu);
+	strbuf_addf(b, "%d", o->link->mtu);
 }
 
 static void link_add_mac(const struct object *o, struct strbuf *b)
 {
-	const uint8_t *m = o->link.mac;
+	const uint8_t *m = o->link->mac;
 
-	if (o->link.has_mac)
+	if (o->link->has_mac)
 		strbuf_addf(b, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
 static void link_add_up(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->link.up ? "up" : "down");
+	strbuf_adds(b, o->link->up ? "up" : "down");
 }
 
 static void link_add_alias(const struct object *o, struct strbuf *b)
 {
-	strbuf_adds(b, o->link.alias);
+	strbuf_adds(b, o->link->alias);
 }
 
 const struct object_ops object_link_ops = {
 	.name = "link",
+	.size = sizeof(struct object_link),
 	.cmp = link_cmp,
 	.add_key = link_add_key,
 	.equal = link_equal,

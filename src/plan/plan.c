@@ -37,7 +37,7 @@ static int port_cmp(const struct object *a, const struct object *b)
 {
 	if (a->kind != OBJECT_LINK || b->kind != OBJECT_LINK)
 		return 0;
-	return sn_cmp_num(a->link.master[0] != '\0', b->link.master[0] != '\0');
+	return sn_cmp_num(a->link->master[0] != '\0', b->link->master[0] != '\0');
 }
 
 static int cmp_steps(const void *pa, const void *pb)
@@ -60,14 +60,14 @@ static void add_step(struct plan *plan, enum plan_verb verb, const struct object
 
 static bool made_by_attach(const struct object *o)
 {
-	return o->kind == OBJECT_LINK && o->link.kind == LINK_VETH;
+	return o->kind == OBJECT_LINK && o->link->kind == LINK_VETH;
 }
 
 /* Some attributes are fixed when the kernel makes the thing. */
 static bool changeable(const struct object *found, const struct object *wanted)
 {
-	return found->kind != OBJECT_LINK ||
-	       (found->link.kind == wanted->link.kind && found->link.if_id == wanted->link.if_id);
+	return found->kind != OBJECT_LINK || (found->link->kind == wanted->link->kind &&
+					      found->link->if_id == wanted->link->if_id);
 }
 
 static void add_steps(struct plan *plan, const struct object *found, const struct object *wanted)

@@ -56,7 +56,7 @@ void tunnel_add_keys(const struct intent *intent, const struct host *peer, struc
 
 		if (is_repeated(intent, i))
 			continue;
-		k = &object_set_add(set, OBJECT_IKE_KEY)->key;
+		k = object_set_add(set, OBJECT_IKE_KEY)->key;
 		snprintf(k->id, sizeof(k->id), SENNIT_IKE_PREFIX "%s-%s", peer->id,
 			 intent->secrets[i].id);
 		snprintf(k->peer, sizeof(k->peer), "%s", peer->id);
@@ -93,7 +93,7 @@ struct object_ike_conn *tunnel_add_conn(const struct intent *intent, const struc
 			      peer->id, SN_ADDR_STR(remote));
 		return NULL;
 	}
-	c = &object_set_add(&w->objects, OBJECT_IKE_CONN)->conn;
+	c = object_set_add(&w->objects, OBJECT_IKE_CONN)->conn;
 	snprintf(c->name, sizeof(c->name), SENNIT_IKE_PREFIX "%s", peer->id);
 	snprintf(c->peer, sizeof(c->peer), "%s", peer->id);
 	snprintf(c->self, sizeof(c->self), "%s", intent->snapshot->self_id);

@@ -81,10 +81,10 @@ static void add_sysctl(const char *family, const char *device, const char *name,
 	snprintf(s.value, sizeof(s.value), "%s", value);
 	/* the uplink can be any device, even one that is in the set already */
 	array_foreach(&set->o, o) {
-		if (o->kind == OBJECT_SYSCTL && streq(o->sysctl.path, s.path))
+		if (o->kind == OBJECT_SYSCTL && streq(o->sysctl->path, s.path))
 			return;
 	}
-	object_set_add(set, OBJECT_SYSCTL)->sysctl = s;
+	*object_set_add(set, OBJECT_SYSCTL)->sysctl = s;
 }
 
 void wire_add_forwarding(const char *device, struct object_set *set)
@@ -115,7 +115,7 @@ static void bridge_mac(const struct snapshot *s, uint8_t ret[static SN_MAC_SIZE]
 struct object_link *wire_add_link(const char *name, enum link_kind kind, int mtu,
 				  struct object_set *set)
 {
-	struct object_link *l = &object_set_add(set, OBJECT_LINK)->link;
+	struct object_link *l = object_set_add(set, OBJECT_LINK)->link;
 
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	l->kind = kind;

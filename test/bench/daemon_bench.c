@@ -81,10 +81,10 @@ static int want_bridges(const struct intent *intent, struct wanted *ret, struct 
 	int r = dataplane_xfrm.want(intent, ret, e);
 
 	array_foreach(&ret->objects.o, o) {
-		if (o->kind != OBJECT_LINK || o->link.kind != LINK_XFRM)
+		if (o->kind != OBJECT_LINK || o->link->kind != LINK_XFRM)
 			continue;
-		o->link.kind = LINK_BRIDGE;
-		o->link.if_id = 0;
+		o->link->kind = LINK_BRIDGE;
+		o->link->if_id = 0;
 	}
 	return r;
 }

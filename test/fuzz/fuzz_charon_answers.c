@@ -40,8 +40,8 @@ static void check_written(const struct object_ike_conn *conn)
 	sn_require(vici_writer_check(&w) == 0);
 	sn_require(vici_parse((const uint8_t *)w.b.data, w.b.len, &root, &e) == 0);
 	conn_read(root, &set);
-	sn_require(set.o.n == 1 && streq(set.o.v[0].conn.name, conn->name));
-	sn_require(sn_addr_cmp(&set.o.v[0].conn.remote_addr, &conn->remote_addr) == 0);
+	sn_require(set.o.n == 1 && streq(set.o.v[0].conn->name, conn->name));
+	sn_require(sn_addr_cmp(&set.o.v[0].conn->remote_addr, &conn->remote_addr) == 0);
 }
 
 static void check_objects(const struct vici_node *root)
@@ -54,8 +54,9 @@ static void check_objects(const struct vici_node *root)
 	array_foreach(&set.o, o) {
 		sn_require(o->kind == OBJECT_IKE_CONN || o->kind == OBJECT_IKE_KEY);
 		if (o->kind == OBJECT_IKE_CONN)
-			check_written(&o->conn);
-		sn_require(host_id_valid(o->kind == OBJECT_IKE_CONN ? o->conn.peer : o->key.peer));
+			check_written(o->conn);
+		sn_require(
+			host_id_valid(o->kind == OBJECT_IKE_CONN ? o->conn->peer : o->key->peer));
 	}
 	object_set_sort_found(&set);
 }

@@ -23,9 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	object_set_sort_found(&found);
 	sn_require(found.o.n <= SYSCTL_RECORDS_MAX);
 	array_foreach(&found.o, o) {
-		sn_require(o->kind == OBJECT_SYSCTL && sn_startswith(o->sysctl.path, "net/"));
-		sn_require(!strstr(o->sysctl.path, ".."));
-		sn_require(sysctl_original(s, o->sysctl.path, old, sizeof(old)) == 0);
+		sn_require(o->kind == OBJECT_SYSCTL && sn_startswith(o->sysctl->path, "net/"));
+		sn_require(!strstr(o->sysctl->path, ".."));
+		sn_require(sysctl_original(s, o->sysctl->path, old, sizeof(old)) == 0);
 	}
 	return 0;
 }

@@ -182,9 +182,9 @@ static void change_link(struct object_link *l, const char *key, const json_t *v,
 static void change_object(struct object *o, const char *key, const json_t *v, const char *name)
 {
 	if (o->kind == OBJECT_LINK) {
-		change_link(&o->link, key, v, name);
+		change_link(o->link, key, v, name);
 	} else if (o->kind == OBJECT_SYSCTL && streq(key, "value")) {
-		snprintf(o->sysctl.value, sizeof(o->sysctl.value), "%s", json_string_value(v));
+		snprintf(o->sysctl->value, sizeof(o->sysctl->value), "%s", json_string_value(v));
 	} else if (o->kind == OBJECT_ROUTE && streq(key, "dev")) {
 		snprintf(o->route.oif, sizeof(o->route.oif), "%s", json_string_value(v));
 	} else if (o->kind == OBJECT_NFT && streq(key, "text")) {

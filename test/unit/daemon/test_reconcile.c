@@ -57,7 +57,7 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 	*ret_known = OBJECT_ALL_NET & ~w.unknown;
 	array_foreach(&w.kernel.o, o)
 		if (*ret_known & OBJECT_BIT(o->kind))
-			object_copy(o, object_set_add(ret, o->kind));
+			object_set_add_copy(ret, o);
 	object_set_sort(ret);
 }
 
@@ -87,7 +87,7 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 	if (o->kind == OBJECT_NFT && w.refuses_tables)
 		return sn_error_set(e, -EOPNOTSUPP, "no fib expression");
 	w.others += !is_guard(o);
-	object_copy(o, object_set_add(&w.kernel, o->kind));
+	object_set_add_copy(&w.kernel, o);
 	return 0;
 }
 
@@ -115,9 +115,9 @@ void ike_apply(struct ike *ike, const struct plan_step *step, ike_done_fn fn, vo
 	assert_true(w.charon_answers);
 	assert_int_equal(step->verb, PLAN_ADD);
 	w.orders++;
-	w.result = streq(step->wanted->conn.name, REFUSED) ? -EINVAL : 0;
+	w.result = streq(step->wanted->conn->name, REFUSED) ? -EINVAL : 0;
 	if (w.result == 0)
-		object_copy(step->wanted, object_set_add(&w.charon, OBJECT_IKE_CONN));
+		object_set_add_copy(&w.charon, step->wanted);
 	w.done = fn;
 	w.orderer = user;
 	loop_deferred_schedule(w.answer);
@@ -129,7 +129,7 @@ static void tell_what_charon_has(ike_observed_fn observed)
 
 	array_foreach(&w.charon.o, o)
 		if (!w.charon_blind)
-			object_copy(o, object_set_add(&set, o->kind));
+			object_set_add_copy(&set, o);
 	observed(!w.charon_blind, &set, w.observer);
 }
 
@@ -192,7 +192,7 @@ static void want_guard(void)
 
 static void want_conn(struct object_set *set, const char *name)
 {
-	struct object_ike_conn *conn = &object_set_add(set, OBJECT_IKE_CONN)->conn;
+	struct object_ike_conn *conn = object_set_add(set, OBJECT_IKE_CONN)->conn;
 
 	snprintf(conn->name, sizeof(conn->name), "%s", name);
 }
@@ -382,7 +382,7 @@ static void a_peer_that_charon_refuses_keeps_no_other_from_its_tunnel(void **sta
 	want_conn(&w.wanted.objects, "sennit-b");
 	begin();
 	run_until(has_conn);
-	assert_string_equal(w.charon.o.v[0].conn.name, "sennit-b");
+	assert_string_equal(w.charon.o.v[0].conn->name, "sennit-b");
 }
 
 static void a_charon_that_cannot_tell_what_it_has_is_left_as_it_is(void **state)

@@ -79,7 +79,7 @@ static void on_observed(bool ok, struct object_set *set, void *user)
 static void want_keys(struct lab_child *h, int peer)
 {
 	for (size_t i = 0; i < secrets_count(h->secrets); i++) {
-		struct object_ike_key *key = &object_set_add(&h->wanted, OBJECT_IKE_KEY)->key;
+		struct object_ike_key *key = object_set_add(&h->wanted, OBJECT_IKE_KEY)->key;
 
 		secrets_id(h->secrets, i, key->secret);
 		snprintf(key->peer, sizeof(key->peer), "h%d", peer);
@@ -107,7 +107,7 @@ static void add_prefixes(const struct lab_child *h, int n, struct object_ike_con
 
 static void want_conn(struct lab_child *h, int peer, struct ike_tunnel *tunnel)
 {
-	struct object_ike_conn *conn = &object_set_add(&h->wanted, OBJECT_IKE_CONN)->conn;
+	struct object_ike_conn *conn = object_set_add(&h->wanted, OBJECT_IKE_CONN)->conn;
 	char text[64];
 
 	snprintf(conn->name, sizeof(conn->name), SENNIT_IKE_PREFIX "h%d", peer);
@@ -294,8 +294,8 @@ static void direct(struct lab_child *h, const char *command, const char *peer)
 	vici_add(&w, "ike", SENNIT_IKE_PREFIX "%s", peer);
 	if (streq(command, "initiate")) {
 		array_foreach(&h->wanted.o, o)
-			if (o->kind == OBJECT_IKE_CONN && streq(o->conn.peer, peer))
-				vici_add(&w, "child", "%s", o->conn.child);
+			if (o->kind == OBJECT_IKE_CONN && streq(o->conn->peer, peer))
+				vici_add(&w, "child", "%s", o->conn->child);
 	}
 	if (!streq(command, "rekey"))
 		vici_add(&w, "timeout", "-1");

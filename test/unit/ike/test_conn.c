@@ -16,9 +16,10 @@ static struct sn_prefix prefix(const char *text)
 /* The connection of the recorded list-conn; rekey times of 6 and 3 seconds. */
 static void make_conn(struct object *o)
 {
-	struct object_ike_conn *c = &o->conn;
+	struct object_ike_conn *c;
 
-	*o = (struct object){ .kind = OBJECT_IKE_CONN };
+	object_init(o, OBJECT_IKE_CONN);
+	c = o->conn;
 	snprintf(c->name, sizeof(c->name), "sennit-h2");
 	snprintf(c->peer, sizeof(c->peer), "h2");
 	snprintf(c->self, sizeof(c->self), "h1");
@@ -44,12 +45,12 @@ static void what_charon_lists_is_what_was_loaded(void **state)
 	(void)state;
 	conn_read(item, &set);
 	assert_int_equal(set.o.n, 1);
-	c = &set.o.v[0].conn;
+	c = set.o.v[0].conn;
 	make_conn(&wanted);
-	assert_string_equal(c->name, wanted.conn.name);
+	assert_string_equal(c->name, wanted.conn->name);
 	assert_string_equal(c->peer, "h2");
 	assert_string_equal(c->self, "h1");
-	assert_true(sn_addr_cmp(&c->remote_addr, &wanted.conn.remote_addr) == 0);
+	assert_true(sn_addr_cmp(&c->remote_addr, &wanted.conn->remote_addr) == 0);
 	assert_string_equal(SN_PREFIX_STR(&c->local_ts.v[0]), "10.42.1.0/24");
 	assert_true(c->owner);
 	/* the recorded name of the child would change with the hash: only that it is one */
@@ -68,11 +69,11 @@ static void writes_both_ends_differently(void **state)
 		_cleanup_(vici_tree_freep) struct vici_node *root = NULL;
 		const struct vici_node *conn, *child;
 
-		o.conn.owner = owner;
-		conn_write(&o.conn, &w);
+		o.conn->owner = owner;
+		conn_write(o.conn, &w);
 		root = reread(&w);
 		conn = vici_child(root, "sennit-h2");
-		child = vici_child(vici_child(conn, "children"), o.conn.child);
+		child = vici_child(vici_child(conn, "children"), o.conn->child);
 		assert_string_equal(vici_text(conn, "keyingtries"), owner ? "0" : "1");
 		assert_string_equal(vici_text(conn, "rekey_time"), owner ? "6s" : "9s");
 		assert_string_equal(vici_text(conn, "over_time"), owner ? "12s" : "9s");
@@ -160,26 +161,27 @@ static void reads_keys_and_which_is_the_first(void **state)
 	assert_int_equal(set.o.n, SN_ARRAY_SIZE(ours));
 	object_set_sort(&set);
 	for (size_t i = 0; i < SN_ARRAY_SIZE(ours); i++) {
-		struct object like = { .kind = OBJECT_IKE_KEY };
+		struct object_ike_key key = { .order = 0 };
+		const struct object like = { .kind = OBJECT_IKE_KEY, .key = &key };
 		const struct object *o;
 
-		strcpy(like.key.id, ours[i].id);
+		strcpy(key.id, ours[i].id);
 		o = object_set_find(&set, &like);
 		assert_non_null(o);
-		assert_string_equal(o->key.peer, ours[i].peer);
-		assert_int_equal(o->key.order, ours[i].order);
+		assert_string_equal(o->key->peer, ours[i].peer);
+		assert_int_equal(o->key->order, ours[i].order);
 	}
 }
 
 static void the_planner_sees_only_who_is_first(void **state)
 {
-	struct object a = { .kind = OBJECT_IKE_KEY }, b = { .kind = OBJECT_IKE_KEY };
+	struct object_ike_key second = { .order = 1 }, other = { .order = 2 };
+	struct object a = { .kind = OBJECT_IKE_KEY, .key = &second };
+	struct object b = { .kind = OBJECT_IKE_KEY, .key = &other };
 
 	(void)state;
-	a.key.order = 1;
-	b.key.order = 2;
 	assert_true(object_equal(&a, &b));
-	b.key.order = 0;
+	other.order = 0;
 	assert_false(object_equal(&a, &b));
 }
 
@@ -191,8 +193,8 @@ static void reads_recorded_keys(void **state)
 	(void)state;
 	conn_read_keys(reply, &set);
 	assert_int_equal(set.o.n, 1);
-	assert_string_equal(set.o.v[0].key.peer, "h2");
-	assert_string_equal(set.o.v[0].key.secret, "4a8d8d79a3ab6226");
+	assert_string_equal(set.o.v[0].key->peer, "h2");
+	assert_string_equal(set.o.v[0].key->secret, "4a8d8d79a3ab6226");
 }
 
 int main(void)

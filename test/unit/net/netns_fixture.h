@@ -241,7 +241,7 @@ static inline void fixture_wait_gone(struct fixture *f, const char *name)
 static inline struct object_link *want_link(struct object_set *set, enum link_kind kind,
 					    const char *name)
 {
-	struct object_link *o = &object_set_add(set, OBJECT_LINK)->link;
+	struct object_link *o = object_set_add(set, OBJECT_LINK)->link;
 
 	o->kind = kind;
 	snprintf(o->name, sizeof(o->name), "%s", name);
@@ -291,7 +291,7 @@ static inline void want_unreachable(struct object_set *set, const char *dst)
 
 static inline void want_sysctl(struct object_set *set, const char *path, const char *value)
 {
-	struct object_sysctl *o = &object_set_add(set, OBJECT_SYSCTL)->sysctl;
+	struct object_sysctl *o = object_set_add(set, OBJECT_SYSCTL)->sysctl;
 
 	snprintf(o->path, sizeof(o->path), "%s", path);
 	snprintf(o->value, sizeof(o->value), "%s", value);

@@ -198,7 +198,7 @@ static void what_stands_on_nothing_is_not_ready(void **state)
 	want_route(&wanted, "10.42.3.0/24", "lo", "10.42.1.1");
 	want_sysctl(&wanted, "net/ipv4/conf/ipsec0/forwarding", "1");
 	want_link(&wanted, LINK_BRIDGE, "snport")->up = true;
-	snprintf(wanted.o.v[wanted.o.n - 1].link.master, IFNAMSIZ, "snbr0");
+	snprintf(wanted.o.v[wanted.o.n - 1].link->master, IFNAMSIZ, "snbr0");
 	object_set_sort(&wanted);
 	fixture_pass(f, &wanted, &p);
 	assert_int_equal(p.steps, 5);

@@ -28,8 +28,8 @@ static void random_links(struct object_set *set)
 			continue;
 		snprintf(name, sizeof(name), "snbr%u", i);
 		want_bridge(set, name);
-		set->o.v[set->o.n - 1].link.mtu = 1300 + (int)below(3) * 100;
-		set->o.v[set->o.n - 1].link.mac[4] = (uint8_t)below(2);
+		set->o.v[set->o.n - 1].link->mtu = 1300 + (int)below(3) * 100;
+		set->o.v[set->o.n - 1].link->mac[4] = (uint8_t)below(2);
 		for (unsigned k = 0; k < below(3); k++) {
 			snprintf(address, sizeof(address), "10.42.%u.%u/24", i, k + 1);
 			want_address(set, name, address);

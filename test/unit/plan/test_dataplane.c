@@ -45,12 +45,13 @@ static bool has_remark(const struct wanted *w, const char *text)
 
 static const struct object_ike_conn *find_conn(const struct wanted *w, const char *name)
 {
-	struct object like = { .kind = OBJECT_IKE_CONN };
+	struct object_ike_conn key = { .encap = false };
+	struct object like = { .kind = OBJECT_IKE_CONN, .conn = &key };
 	const struct object *o;
 
-	snprintf(like.conn.name, sizeof(like.conn.name), "%s", name);
+	snprintf(key.name, sizeof(key.name), "%s", name);
 	o = object_set_find(&w->objects, &like);
-	return o ? &o->conn : NULL;
+	return o ? o->conn : NULL;
 }
 
 static size_t count_kind(const struct wanted *w, enum object_kind kind)
@@ -217,9 +218,9 @@ static void libipsec_caps_the_mtu_and_says_so(void **state)
 	expect_want(&dataplane_libipsec, &m, &small);
 	assert_false(has_remark(&small, "mtu 1300"));
 	array_foreach(&capped.objects.o, o)
-		assert_true(o->kind != OBJECT_LINK || o->link.mtu == 1400);
+		assert_true(o->kind != OBJECT_LINK || o->link->mtu == 1400);
 	array_foreach(&small.objects.o, o)
-		assert_true(o->kind != OBJECT_LINK || o->link.mtu == 1300);
+		assert_true(o->kind != OBJECT_LINK || o->link->mtu == 1300);
 }
 
 static void libipsec_carries_no_more_selectors_than_ike_can_count(void **state)

@@ -42,41 +42,40 @@ static void expect_differs(const struct object *a, const struct object *b, const
 	assert_string_equal(s, text);
 }
 
-static const struct object a_link = {
-	.kind = OBJECT_LINK,
-	.link = { .name = "snv01234567",
-		  .kind = LINK_VETH,
-		  .alias = "sennit:m1:attachment:1",
-		  .master = "sennit0",
-		  .mtu = 1400,
-		  .up = true,
-		  .has_mac = true,
-		  .mac = { 2, 0, 0, 0, 0, 1 } },
-};
+static struct object_link one_link = { .name = "snv01234567",
+				       .kind = LINK_VETH,
+				       .alias = "sennit:m1:attachment:1",
+				       .master = "sennit0",
+				       .mtu = 1400,
+				       .up = true,
+				       .has_mac = true,
+				       .mac = { 2, 0, 0, 0, 0, 1 } };
+static const struct object a_link = { .kind = OBJECT_LINK, .link = &one_link };
 
 static void each_attribute_of_a_link_counts(void **state)
 {
-	struct object o;
+	struct object_link l;
+	struct object o = { .kind = OBJECT_LINK, .link = &l };
 
 	(void)state;
 	expect_text(&a_link, "link snv01234567 veth master sennit0 mtu 1400 mac 02:00:00:00:00:01 "
 			     "up alias sennit:m1:attachment:1");
-	o = a_link, o.link.mtu = 1500;
+	l = one_link, l.mtu = 1500;
 	expect_differs(&o, &a_link, "mtu 1500 instead of 1400");
-	o = a_link, o.link.up = false;
+	l = one_link, l.up = false;
 	expect_differs(&o, &a_link, "down instead of up");
-	o = a_link, o.link.master[0] = '\0';
+	l = one_link, l.master[0] = '\0';
 	expect_differs(&o, &a_link, "master none instead of sennit0");
-	o = a_link, o.link.alias[0] = 'x';
+	l = one_link, l.alias[0] = 'x';
 	expect_differs(&o, &a_link,
 		       "alias xennit:m1:attachment:1 instead of sennit:m1:attachment:1");
-	o = a_link, o.link.kind = LINK_BRIDGE;
+	l = one_link, l.kind = LINK_BRIDGE;
 	expect_differs(&o, &a_link, "bridge instead of veth");
-	o = a_link, o.link.if_id = 7;
+	l = one_link, l.if_id = 7;
 	expect_differs(&o, &a_link, "if_id 7 instead of none");
-	o = a_link, o.link.mac[5] = 9;
+	l = one_link, l.mac[5] = 9;
 	expect_differs(&o, &a_link, "mac 02:00:00:00:00:09 instead of 02:00:00:00:00:01");
-	o = a_link, o.link.has_mac = false;
+	l = one_link, l.has_mac = false;
 	assert_true(object_equal(&o, &a_link));
 }
 
@@ -104,19 +103,22 @@ static void each_attribute_of_a_route_counts(void **state)
 
 static void small_kinds_show_all_they_are(void **state)
 {
-	struct object sysctl = { .kind = OBJECT_SYSCTL, .sysctl = { "net/a", "1" } }, o;
+	struct object_sysctl one = { "net/a", "1" }, zero = { "net/a", "0" };
+	struct object_ike_key first = { "sennit-h2-s", "h2", "s", 0 }, second = first;
+	struct object sysctl = { .kind = OBJECT_SYSCTL, .sysctl = &one }, o = sysctl;
 	struct object address = { .kind = OBJECT_ADDRESS, .address = { .ifname = "sennit0" } };
-	struct object key = { .kind = OBJECT_IKE_KEY, .key = { "sennit-h2-s", "h2", "s", 0 } };
+	struct object key = { .kind = OBJECT_IKE_KEY, .key = &first };
 
 	(void)state;
 	expect_text(&sysctl, "sysctl net/a = 1");
-	o = sysctl, o.sysctl.value[0] = '0';
+	o.sysctl = &zero;
 	expect_differs(&o, &sysctl, "= 0 instead of 1");
 	address.address.addr = mesh_prefix("10.42.1.1/24");
 	expect_text(&address, "address 10.42.1.1/24 dev sennit0");
 	assert_true(object_equal(&address, &address));
 	expect_text(&key, "key sennit-h2-s peer h2 secret s order 0");
-	o = key, o.key.order = 1;
+	second.order = 1;
+	o = (struct object){ .kind = OBJECT_IKE_KEY, .key = &second };
 	expect_differs(&o, &key, "order 1 instead of 0");
 }
 
@@ -133,21 +135,22 @@ static void a_table_is_its_text(void **state)
 
 static struct object a_conn(void)
 {
-	struct object o = { .kind = OBJECT_IKE_CONN,
-			    .conn = { .name = "sennit-h2",
-				      .peer = "h2",
-				      .self = "h1",
-				      .owner = true,
-				      .encap = true,
-				      .replay_window = 128,
-				      .ike_rekey_s = 14400,
-				      .child_rekey_s = 3600 } };
+	struct object o;
 
-	o.conn.local_addr = mesh_addr("192.0.2.1");
-	o.conn.remote_addr = mesh_addr("192.0.2.2");
-	*array_add(&o.conn.local_ts) = mesh_prefix("10.42.1.0/24");
-	*array_add(&o.conn.remote_ts) = mesh_prefix("10.42.2.0/24");
-	object_conn_seal(&o.conn);
+	object_init(&o, OBJECT_IKE_CONN);
+	*o.conn = (struct object_ike_conn){ .name = "sennit-h2",
+					    .peer = "h2",
+					    .self = "h1",
+					    .owner = true,
+					    .encap = true,
+					    .replay_window = 128,
+					    .ike_rekey_s = 14400,
+					    .child_rekey_s = 3600 };
+	o.conn->local_addr = mesh_addr("192.0.2.1");
+	o.conn->remote_addr = mesh_addr("192.0.2.2");
+	*array_add(&o.conn->local_ts) = mesh_prefix("10.42.1.0/24");
+	*array_add(&o.conn->remote_ts) = mesh_prefix("10.42.2.0/24");
+	object_conn_seal(o.conn);
 	return o;
 }
 
@@ -156,9 +159,9 @@ static void expect_other_child(void (*change)(struct object_ike_conn *c))
 {
 	struct object a = a_conn(), b = a_conn();
 
-	change(&b.conn);
-	object_conn_seal(&b.conn);
-	assert_string_not_equal(a.conn.child, b.conn.child);
+	change(b.conn);
+	object_conn_seal(b.conn);
+	assert_string_not_equal(a.conn->child, b.conn->child);
 	assert_false(object_equal(&a, &b));
 	object_fini(&a);
 	object_fini(&b);
@@ -199,9 +202,9 @@ static void sealing_twice_changes_nothing(void **state)
 	struct object a = a_conn(), b = a_conn();
 
 	(void)state;
-	object_conn_seal(&b.conn);
-	assert_string_equal(a.conn.child, b.conn.child);
-	assert_int_equal(strlen(a.conn.child), 20);
+	object_conn_seal(b.conn);
+	assert_string_equal(a.conn->child, b.conn->child);
+	assert_int_equal(strlen(a.conn->child), 20);
 	object_fini(&a);
 	object_fini(&b);
 }
@@ -209,20 +212,22 @@ static void sealing_twice_changes_nothing(void **state)
 static void what_charon_does_not_tell_is_no_difference(void **state)
 {
 	_cleanup_free_ char *text = NULL;
-	struct object wanted = a_conn(), found = { .kind = OBJECT_IKE_CONN };
+	struct object wanted = a_conn(), found;
 
 	(void)state;
-	strcpy(found.conn.name, "sennit-h2");
-	strcpy(found.conn.child, wanted.conn.child);
+	object_init(&found, OBJECT_IKE_CONN);
+	strcpy(found.conn->name, "sennit-h2");
+	strcpy(found.conn->child, wanted.conn->child);
 	assert_true(object_equal(&found, &wanted));
-	found.conn.remote_addr = mesh_addr("192.0.2.9");
-	strcpy(found.conn.child, "net-0");
-	wanted.conn.child[5] = '\0';
-	wanted.conn.child[4] = '1';
+	found.conn->remote_addr = mesh_addr("192.0.2.9");
+	strcpy(found.conn->child, "net-0");
+	wanted.conn->child[5] = '\0';
+	wanted.conn->child[4] = '1';
 	text = difference(&found, &wanted);
 	assert_string_equal(text,
 			    "remote 192.0.2.9 instead of 192.0.2.2, child net-0 instead of net-1");
 	object_fini(&wanted);
+	object_fini(&found);
 }
 
 static void copies_own_what_they_point_to(void **state)
@@ -232,7 +237,7 @@ static void copies_own_what_they_point_to(void **state)
 	(void)state;
 	object_copy(&a, &b);
 	object_fini(&a);
-	assert_int_equal(b.conn.remote_ts.n, 1);
+	assert_int_equal(b.conn->remote_ts.n, 1);
 	expect_text(&b, "conn sennit-h2 local 192.0.2.1 remote 192.0.2.2 local_ts 10.42.1.0/24 "
 			"remote_ts 10.42.2.0/24 owner encap replay 128 rekey 14400/3600 "
 			"child net-b0ac2c32165a074f");
@@ -247,21 +252,23 @@ static void copies_own_what_they_point_to(void **state)
 static void sets_are_found_by_key(void **state)
 {
 	_cleanup_object_set_ struct object_set set = { 0 };
-	struct object like = { .kind = OBJECT_SYSCTL };
+	struct object like;
 
 	(void)state;
+	object_init(&like, OBJECT_SYSCTL);
 	assert_null(object_set_find(&set, &like));
 	for (int i = 99; i >= 0; i--) {
 		struct object *o = object_set_add(&set, i % 2 ? OBJECT_SYSCTL : OBJECT_LINK);
 
-		snprintf(i % 2 ? o->sysctl.path : o->link.name, IFNAMSIZ, "n%02d", i);
+		snprintf(i % 2 ? o->sysctl->path : o->link->name, IFNAMSIZ, "n%02d", i);
 	}
 	object_set_sort(&set);
 	assert_int_equal(set.o.v[0].kind, OBJECT_SYSCTL);
-	strcpy(like.sysctl.path, "n37");
-	assert_string_equal(object_set_find(&set, &like)->sysctl.path, "n37");
-	strcpy(like.sysctl.path, "n36");
+	strcpy(like.sysctl->path, "n37");
+	assert_string_equal(object_set_find(&set, &like)->sysctl->path, "n37");
+	strcpy(like.sysctl->path, "n36");
 	assert_null(object_set_find(&set, &like));
+	object_fini(&like);
 }
 
 static void of_two_found_with_one_key_one_stays(void **state)

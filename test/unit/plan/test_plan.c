@@ -45,11 +45,11 @@ static void roll_object(struct object *o, unsigned key)
 		o->nft.text = xasprintf("%u", roll(2));
 		break;
 	case OBJECT_SYSCTL:
-		snprintf(o->sysctl.path, sizeof(o->sysctl.path), "s%u", key);
-		snprintf(o->sysctl.value, sizeof(o->sysctl.value), "%u", roll(2));
+		snprintf(o->sysctl->path, sizeof(o->sysctl->path), "s%u", key);
+		snprintf(o->sysctl->value, sizeof(o->sysctl->value), "%u", roll(2));
 		break;
 	case OBJECT_LINK:
-		roll_link(&o->link, key);
+		roll_link(o->link, key);
 		break;
 	case OBJECT_ADDRESS:
 		snprintf(o->address.ifname, IFNAMSIZ, "sn%u", key);
@@ -60,13 +60,13 @@ static void roll_object(struct object *o, unsigned key)
 		snprintf(o->route.oif, IFNAMSIZ, "sn%u", roll(2));
 		break;
 	case OBJECT_IKE_KEY:
-		snprintf(o->key.id, sizeof(o->key.id), "k%u", key);
-		o->key.order = roll(2);
+		snprintf(o->key->id, sizeof(o->key->id), "k%u", key);
+		o->key->order = roll(2);
 		break;
 	case OBJECT_IKE_CONN:
-		snprintf(o->conn.name, sizeof(o->conn.name), "c%u", key);
-		snprintf(o->conn.child, sizeof(o->conn.child), "net-%u", roll(2));
-		*array_add(&o->conn.local_ts) = (struct sn_prefix){ .len = (uint8_t)key };
+		snprintf(o->conn->name, sizeof(o->conn->name), "c%u", key);
+		snprintf(o->conn->child, sizeof(o->conn->child), "net-%u", roll(2));
+		*array_add(&o->conn->local_ts) = (struct sn_prefix){ .len = (uint8_t)key };
 		break;
 	case OBJECT_KINDS:
 		break;
@@ -86,7 +86,7 @@ static void roll_set(struct object_set *set)
 
 static bool is_veth(const struct object *o)
 {
-	return o->kind == OBJECT_LINK && o->link.kind == LINK_VETH;
+	return o->kind == OBJECT_LINK && o->link->kind == LINK_VETH;
 }
 
 static size_t index_of(const struct object_set *set, const struct object *like)
@@ -273,7 +273,7 @@ static void a_plan_never_makes_or_deletes_a_veth(void **state)
 static void add_link(struct object_set *set, const char *name, enum link_kind kind,
 		     const char *master, uint32_t if_id)
 {
-	struct object_link *l = &object_set_add(set, OBJECT_LINK)->link;
+	struct object_link *l = object_set_add(set, OBJECT_LINK)->link;
 
 	strcpy(l->name, name);
 	strcpy(l->master, master);
