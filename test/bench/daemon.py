@@ -62,14 +62,20 @@ class Daemon:
     def wait_settled(self, changes: int = 0) -> dict[str, Any]:
         """Everything is applied, and a pass found nothing more to do."""
         def look() -> Any:
-            f = self.figures()
+            self.last = self.figures()
+            f = self.last
             return f["settled"] and f["charon"] and f["changes"] >= changes and f
-        return dict(until(look, "all is applied"))
+        try:
+            return dict(until(look, "all is applied"))
+        except SystemExit as e:
+            raise SystemExit(f"{e}: {changes} changes, {self.last}\n"
+                             f"{Path(self.log.name).read_text()[-1500:]}") from None
 
     def stop(self) -> None:
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait(30)
+        self.log.close()
         record = json.loads((self.run_dir / "charon.json").read_text())
         os.kill(int(record["pid"]), signal.SIGKILL)
 
