@@ -372,7 +372,9 @@ static int clear_place(const struct sockaddr_un *sa, struct sn_error *e)
 				    sa->sun_path);
 	/* EAGAIN: its queue is full, so somebody owns it */
 	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0 || errno != ECONNREFUSED)
-		return sn_error_set(e, -EADDRINUSE, "%s: another sennitd answers there",
+		return sn_error_set(e, -EADDRINUSE,
+				    "%s: another sennitd answers there; stop that one, or give "
+				    "this one a run_dir of its own",
 				    sa->sun_path);
 	if (unlink(sa->sun_path) < 0)
 		return sn_error_set(e, -errno, "%s: %s", sa->sun_path, sn_strerror(-errno));
@@ -402,8 +404,9 @@ static int open_socket(const char *path, gid_t group, struct sn_error *e)
 	int r;
 
 	if (strlen(path) >= sizeof(sa.sun_path))
-		return sn_error_set(e, -ENAMETOOLONG, "%s: longer than a socket's name may be",
-				    path);
+		return sn_error_set(
+			e, -ENAMETOOLONG,
+			"%s: longer than a socket's name may be; choose a shorter run_dir", path);
 	strcpy(sa.sun_path, path);
 	r = clear_place(&sa, e);
 	if (r < 0)

@@ -326,7 +326,9 @@ static int add_listener(struct http_server *s, const struct config_listener *at,
 	int fd = open_listener(at, &port);
 
 	if (fd < 0)
-		return sn_error_set(e, fd, "cannot listen for HTTP at %s port %u: %s",
+		return sn_error_set(e, fd,
+				    "cannot listen for HTTP at %s port %u: %s; see who has it (ss "
+				    "-lntp), or change http.listen",
 				    SN_ADDR_STR(&at->addr), at->port, sn_strerror(fd));
 	*array_add(&s->listeners) = listener_new(s->loop, fd, on_connection, s);
 	*array_add(&s->ports) = port;

@@ -137,9 +137,11 @@ static int choose_wanted(const struct attachments *as, const struct sn_addr *wan
 	if (verdict != POOL_FITS)
 		return sn_error_set(e, -EADDRNOTAVAIL, "%s %s", SN_ADDR_STR(want), why[verdict]);
 	if (holder)
-		return sn_error_set(e, -EADDRINUSE, "%s is taken by attachment %s (%s)",
-				    SN_ADDR_STR(want), holder->id,
-				    holder->label ? holder->label : holder->ifname);
+		return sn_error_set(
+			e, -EADDRINUSE,
+			"%s is taken by attachment %s (%s); without --ip a free one is given",
+			SN_ADDR_STR(want), holder->id,
+			holder->label ? holder->label : holder->ifname);
 	return 0;
 }
 
@@ -198,7 +200,9 @@ static int add_entry(struct attachments *as, const struct attach_request *req,
 				    "this host does not know its subnet yet: the metadata have not "
 				    "been read ('sennit status' says why)");
 	if (as->table->items.n >= ATTACH_MAX)
-		return sn_error_set(e, -ENOSPC, "a host has at most %d attachments", ATTACH_MAX);
+		return sn_error_set(e, -ENOSPC,
+				    "a host has at most %d attachments; detach what is not needed",
+				    ATTACH_MAX);
 	r = req->want ? choose_wanted(as, req->want, &a.addr, e) : choose_any(as, &a.addr, e);
 	if (r < 0)
 		return r;
@@ -245,7 +249,9 @@ static int make_entry(struct attachments *as, int netns_fd, struct sn_error *e)
 static int check_request(const struct attach_request *req, struct sn_error *e)
 {
 	if (!attach_ifname_valid(req->ifname))
-		return sn_error_set(e, -EINVAL, "'%s' cannot be the name of an interface",
+		return sn_error_set(e, -EINVAL,
+				    "'%s' cannot be the name of an interface: 1 to 15 visible "
+				    "characters without / : %%, and not lo",
 				    req->ifname);
 	if (req->label && strlen(req->label) > ATTACH_MAX_LABEL)
 		return sn_error_set(e, -EINVAL, "the label is longer than %d bytes",

@@ -148,10 +148,15 @@ int cli_open_netns(const char *path, const char *pid)
 	/* O_NONBLOCK: somebody's FIFO must not hold us */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 && pid && errno == ENOENT)
-		cli_fail(CLI_FAILED, "there is no process %s", pid);
+		cli_fail(CLI_FAILED,
+			 "there is no process %s; 'lsns -t net' lists those that have a network "
+			 "namespace",
+			 pid);
 	else if (fd < 0)
-		cli_fail(CLI_FAILED, "cannot open the network namespace %s: %s", path,
-			 sn_strerror(-errno));
+		cli_fail(CLI_FAILED,
+			 "cannot open the network namespace %s: %s; --netns takes a path like "
+			 "/run/netns/web, or use --pid",
+			 path, sn_strerror(-errno));
 	return fd;
 }
 

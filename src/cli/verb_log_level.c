@@ -12,7 +12,8 @@ static int show(const struct cli *cli)
 		return code;
 	level = json_string_value(json_object_get(json_object_get(status, "log"), "level"));
 	if (!level)
-		return cli_fail(CLI_FAILED, "this sennitd does not tell its log level");
+		return cli_fail(CLI_FAILED, "this sennitd is older than sennit and does not tell "
+					    "its log level; restart it");
 	face_add_lines(&b, level);
 	puts(strbuf_str(&b));
 	return CLI_OK;

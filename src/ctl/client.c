@@ -33,7 +33,8 @@ static int away(const struct call *c, int code, struct sn_error *e)
 				    c->path);
 	if (code == -EAGAIN)
 		return sn_error_set(e, -ETIMEDOUT,
-				    "sennitd at %s takes no connection: it hangs or is overrun",
+				    "sennitd at %s takes no connection: it hangs or is overrun; "
+				    "its log says more (journalctl -u sennitd)",
 				    c->path);
 	return sn_error_set(e, code, "%s: %s", c->path, sn_strerror(code));
 }
@@ -162,7 +163,9 @@ static int receive(const struct call *c, json_t **ret, struct sn_error *e)
 		ssize_t n = receive_some(c, &in);
 
 		if (n == -ETIMEDOUT)
-			return sn_error_set(e, -ETIMEDOUT, "sennitd at %s did not answer in time",
+			return sn_error_set(e, -ETIMEDOUT,
+					    "sennitd at %s did not answer in time; its log says "
+					    "more (journalctl -u sennitd)",
 					    c->path);
 		if (n == 0 || n == -ECONNRESET)
 			return sn_error_set(e, -ECONNRESET,

@@ -3,6 +3,7 @@
 #include "daemon/daemon.h"
 
 #include "base/log.h"
+#include "base/nearest.h"
 
 #include <errno.h>
 
@@ -45,7 +46,9 @@ static int verb_attach(json_t *args, int fd, json_t **ret, struct sn_error *e, v
 	if (fd < 0)
 		return sn_error_set(e, -EINVAL, "no network namespace was passed");
 	if (!d->snapshot)
-		return sn_error_set(e, -EAGAIN, "this host's subnet is not known yet; try again");
+		return sn_error_set(
+			e, -EAGAIN,
+			"this host's subnet is not known yet; 'sennit status' says why");
 	if (json_read_string(args, NULL, "ifname", JSON_OPTIONAL, &req.ifname, e) < 0 ||
 	    json_read_string(args, NULL, "label", JSON_OPTIONAL, &req.label, e) < 0)
 		return -EINVAL;
@@ -119,24 +122,30 @@ static int verb_up(json_t *args, int fd, json_t **ret, struct sn_error *e, void 
 
 static int verb_kick(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)
 {
+	struct nearest near = { 0 };
 	struct daemon *d = user;
 	const char *peer = NULL;
 
 	(void)fd;
 	if (json_read_string(args, NULL, "peer", JSON_REQUIRED, &peer, e) < 0)
 		return -EINVAL;
+	near.word = peer;
 	array_foreach(&d->wanted.peers, w) {
 		const struct host *h = snapshot_find(d->snapshot, w->id);
 
+		nearest_offer(&near, w->id);
 		if (!streq(w->id, peer) && !(h && streq(h->name, peer)))
 			continue;
 		if (!d->ike || !ike_is_online(d->ike))
-			return sn_error_set(e, -EAGAIN, "charon is away");
+			return sn_error_set(e, -EAGAIN,
+					    "charon is away, so no tunnel can be asked for; "
+					    "'sennit status' says why");
 		ike_kick(d->ike, w->id);
 		*ret = json_pack("{s:s}", "kicked", w->id);
 		return 0;
 	}
-	return sn_error_set(e, -ENOENT, "'%s' is no peer; `sennit peers` lists them", peer);
+	return sn_error_set(e, -ENOENT, "'%s' is no peer%s%s", peer, NEAREST_HINT(&near),
+			    near.best ? "" : "; 'sennit peers' lists them");
 }
 
 static int verb_log_level(json_t *args, int fd, json_t **ret, struct sn_error *e, void *user)

@@ -288,11 +288,14 @@ static int adopt_process(struct charon *c, int pid, struct sn_error *e)
 		return CHARON_NONE;
 	have_record = is_of_record(&rec, have_record, pid, start_time);
 	if (!runs_our_binary(c, pid) && !(have_record && ran_our_binary(c, pid)))
-		return sn_error_set(e, -EADDRINUSE, "%s: process %d answers, which is not our %s",
+		return sn_error_set(e, -EADDRINUSE,
+				    "%s: process %d answers, which is not our %s; end it, or "
+				    "choose another run_dir",
 				    c->socket_path, pid, c->path);
 	if (!in_our_network(pid))
 		return sn_error_set(e, -EADDRINUSE,
-				    "%s: charon (process %d) runs in another network namespace",
+				    "%s: charon (process %d) runs in another network namespace; "
+				    "end it, or choose another run_dir",
 				    c->socket_path, pid);
 	if (!have_record) {
 		rec = (struct record){ .pid = pid,
@@ -495,7 +498,9 @@ static int clear_socket(const struct charon *c, struct sn_error *e)
 		return sn_error_set(e, -errno, "socket: %s", sn_strerror(-errno));
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", c->socket_path);
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 || errno == EAGAIN)
-		return sn_error_set(e, -EADDRINUSE, "%s: somebody answers there already",
+		return sn_error_set(e, -EADDRINUSE,
+				    "%s: somebody answers there already; end that process (ss -lxp "
+				    "shows it), or choose another run_dir",
 				    c->socket_path);
 	if (errno == ECONNREFUSED && unlink(c->socket_path) < 0)
 		return sn_error_set(e, -errno, "%s: %s", c->socket_path, sn_strerror(-errno));
@@ -550,7 +555,10 @@ int charon_start(struct charon *c, struct sn_error *e)
 	if (r < 0) {
 		unlink(c->record_path);
 		reap(pidfd);
-		return sn_error_set(e, r, "%s: cannot be started: %s", c->path, sn_strerror(r));
+		return sn_error_set(e, r,
+				    "%s: cannot be started: %s; ike.charon names the program, of "
+				    "the package charon-systemd",
+				    c->path, sn_strerror(r));
 	}
 	keep(c, rec.pid, pidfd, rec.boot_id);
 	return 0;

@@ -128,7 +128,10 @@ int conn_write_key(const struct object_ike_key *key, const struct secrets *secre
 	int i = secrets_find(secrets, key->secret);
 
 	if (i < 0)
-		return sn_error_set(e, -ENOENT, "the mesh secret %s is not known", key->secret);
+		return sn_error_set(e, -ENOENT,
+				    "the mesh secret %s is not in secret_file any more; 'sennit "
+				    "reload' reads it again",
+				    key->secret);
 	secrets_pair_key(secrets, (size_t)i, mesh_id, self, key->peer, psk);
 	vici_add(w, "id", "%s", key->id);
 	vici_add(w, "type", "IKE");

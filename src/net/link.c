@@ -195,9 +195,11 @@ int link_refuse_foreign(const struct link_info *info, struct sn_error *e)
 	const char *kind = info->kind[0] ? info->kind : "device";
 
 	if (info->o.alias[0])
-		return sn_error_set(e, -EEXIST, "%s is a %s of others (alias %s)", info->o.name,
-				    kind, info->o.alias);
-	return sn_error_set(e, -EEXIST, "%s is a %s of others (no alias)", info->o.name, kind);
+		return sn_error_set(e, -EEXIST,
+				    "%s is a %s of others (alias %s); remove or rename it",
+				    info->o.name, kind, info->o.alias);
+	return sn_error_set(e, -EEXIST, "%s is a %s of others (no alias); remove or rename it",
+			    info->o.name, kind);
 }
 
 /* 0 and the index (0 for no master), or NET_NOT_READY. */
@@ -273,7 +275,8 @@ static int add(struct netlink *nl, const struct object_link *want, struct sn_err
 
 	if (want->kind == LINK_VETH)
 		return sn_error_set(e, -ENODEV,
-				    "its container interface is gone and must be attached again");
+				    "its container interface is gone and must be attached again "
+				    "('sennit attach')");
 	r = find_master(nl, want, &master, e);
 	if (r == 0)
 		r = create(nl, want, e);

@@ -44,7 +44,8 @@ int netns_check(int fd, struct netns_id *ret, struct sn_error *e)
 	if (fstat(fd, &st) < 0 || stat("/proc/thread-self/ns/net", &own) < 0)
 		return sn_error_set(e, -errno, "network namespace: %s", sn_strerror(-errno));
 	if (st.st_dev == own.st_dev && st.st_ino == own.st_ino)
-		return sn_error_set(e, -EINVAL, "the network namespace is the daemon's own");
+		return sn_error_set(e, -EINVAL,
+				    "the network namespace is the daemon's own, not a container's");
 	ret->dev = st.st_dev;
 	ret->ino = st.st_ino;
 	return 0;
@@ -157,7 +158,9 @@ static int find_pair(struct netlink *nl, struct visit *v)
 	if (host_r == 0 && inner_r == 0 && is_inner_end(&v->found, v->a))
 		return 0;
 	if (inner_r == 0)
-		return sn_error_set(v->e, -EEXIST, "the namespace has an interface %s already",
+		return sn_error_set(v->e, -EEXIST,
+				    "the namespace has an interface %s already; choose another "
+				    "name with --ifname",
 				    v->a->ifname);
 	return host_r == 0 && link_vanish(host.index, v->e) < 0 ? v->e->code : 1;
 }

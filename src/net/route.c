@@ -226,7 +226,8 @@ static int add(struct netlink *nl, const struct object_route *o, int index, stru
 		return r;
 	if (!own)
 		return sn_error_set(e, -EEXIST,
-				    "others have a route to %s with metric %u in table %u",
+				    "others have a route to %s with metric %u in table %u; it "
+				    "stays theirs until they remove it",
 				    SN_PREFIX_STR(&o->dst), o->metric, o->table);
 	return send_route(nl, o, index, NLM_F_REPLACE, e);
 }

@@ -51,7 +51,8 @@ int wire_check(const struct intent *intent, struct sn_error *e)
 
 	if (intent->snapshot->overlay.addr.family != AF_INET)
 		return sn_error_set(e, -EOPNOTSUPP,
-				    "the overlay %s is not IPv4, the only one carried yet",
+				    "the overlay %s is not IPv4, the only one carried yet; give "
+				    "the mesh an IPv4 overlay",
 				    SN_PREFIX_STR(&intent->snapshot->overlay));
 	if (!name_is_plain(bridge) || !sn_startswith(bridge, SENNIT_LINK_PREFIX) ||
 	    sn_startswith(bridge, WIRE_VETH_PREFIX) || sn_startswith(bridge, WIRE_XFRM_PREFIX))

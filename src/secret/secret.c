@@ -110,7 +110,9 @@ static int add_line(struct secrets *s, const char *path, unsigned line, const ch
 	}
 	if (n < SECRET_MIN_BYTES) {
 		secret_wipe_free(bytes);
-		return sn_error_set(e, -EINVAL, "%s, line %u: %zu bytes, at least %d are needed",
+		return sn_error_set(e, -EINVAL,
+				    "%s, line %u: %zu bytes, at least %d are needed; make one with "
+				    "`sennit genkey`",
 				    path, line, n, SECRET_MIN_BYTES);
 	}
 	s->v[s->n++] = (struct secret){ .bytes = bytes, .len = n };

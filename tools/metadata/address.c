@@ -122,7 +122,8 @@ int local_address_add(struct sn_error *e)
 	if (r == -EEXIST)
 		r = is_ours(&n, &ours);
 	if (r < 0)
-		return sn_error_set(e, r, "cannot add %s to lo: %s", LOCAL_ADDRESS, sn_strerror(r));
+		return sn_error_set(e, r, "cannot add %s to lo: %s; --add-address takes root",
+				    LOCAL_ADDRESS, sn_strerror(r));
 	return ours;
 }
 

@@ -378,8 +378,10 @@ int server_listen(struct server *s, const struct sn_addr *addr, uint16_t port, b
 	int fd = open_socket(addr, port);
 
 	if (fd < 0)
-		return sn_error_set(e, fd, "cannot listen on %s port %u: %s", SN_ADDR_STR(addr),
-				    port, sn_strerror(fd));
+		return sn_error_set(e, fd,
+				    "cannot listen on %s port %u: %s; see who has it (ss -lntp), "
+				    "or change --listen",
+				    SN_ADDR_STR(addr), port, sn_strerror(fd));
 	l = xcalloc(1, sizeof(*l));
 	*l = (struct listener){ .server = s, .fd = fd, .reload = reload };
 	l->io = loop_io_new(s->loop, fd, LOOP_READ, on_accept, l);

@@ -156,7 +156,8 @@ static void names_that_others_hold_are_told_and_left(void **state)
 	fixture_pass(f, &link, &p);
 	assert_int_equal(p.failed, 1);
 	assert_int_equal(p.e.code, -EEXIST);
-	assert_string_equal(p.e.text, "snbr0 is a tun of others (alias vendor:thing)");
+	assert_string_equal(p.e.text,
+			    "snbr0 is a tun of others (alias vendor:thing); remove or rename it");
 	sh("ip link show snbr0 | grep -q 'alias vendor:thing'");
 
 	want_address(&address, "snbr0", "10.42.1.1/24");
