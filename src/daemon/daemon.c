@@ -26,6 +26,7 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.secrets = d->secret_ids.v,
 		.n_secrets = d->secret_ids.n,
 		.uplink_forwarding = d->uplink_forwarding,
+		.docker_user = d->docker_user,
 		.underlay_mtu = d->underlay_mtu,
 	};
 	ret->attachments = attachments_all(d->attachments, &ret->n_attachments);
@@ -113,6 +114,15 @@ static bool look_at_underlay(struct daemon *d)
 	return d->underlay_mtu != before;
 }
 
+/* True when it came or went. */
+static bool look_at_docker(struct daemon *d)
+{
+	bool before = d->docker_user;
+
+	d->docker_user = net_has_docker_user(d->net);
+	return d->docker_user != before;
+}
+
 int daemon_mtu(const struct daemon *d)
 {
 	array_foreach(&d->wanted.objects.o, o)
@@ -168,6 +178,7 @@ static uint64_t hash_intent(const struct daemon *d, const struct intent *intent)
 	hash = HASH_FIELD(hash, tunnels);
 	hash = sn_hash(hash, intent->uplink, strlen(intent->uplink) + 1);
 	hash = HASH_FIELD(hash, intent->uplink_forwarding);
+	hash = HASH_FIELD(hash, intent->docker_user);
 	hash = HASH_FIELD(hash, intent->underlay_mtu);
 	for (size_t i = 0; i < intent->n_secrets; i++)
 		hash = sn_hash(hash, intent->secrets[i].id, strlen(intent->secrets[i].id) + 1);
@@ -228,6 +239,7 @@ static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_n
 		return NULL;
 	look_at_uplink(d);
 	look_at_underlay(d);
+	look_at_docker(d);
 	daemon_get_intent(d, &intent);
 	hash = hash_intent(d, &intent);
 	if (!follow(d, &intent, hash, ret_news)) {
@@ -516,6 +528,12 @@ static void on_net_changed(unsigned kinds, const char *device, void *user)
 
 	if (device)
 		probe_device_changed(d->probe, device);
+	if ((kinds & OBJECT_BIT(OBJECT_RULE)) && look_at_docker(d)) {
+		log_notice("Docker's chain DOCKER-USER %s",
+			   d->docker_user ? "is there: containers' packets are let through there"
+					  : "is gone");
+		daemon_intent_changed(d);
+	}
 	/* before the pass, or it would take the difference for somebody's meddling */
 	if (device && d->snapshot && look_at_underlay(d)) {
 		log_notice("the underlay has an MTU of %d now", d->underlay_mtu);

@@ -90,6 +90,7 @@ struct daemon {
 	struct reconcile *reconcile;
 	char uplink[IFNAMSIZ];
 	bool uplink_forwarding;
+	bool docker_user;   /* Docker's chain is there */
 	int underlay_mtu;   /* 0: not known */
 	int containers_mtu; /* that containers were told of; 0: none since the start */
 

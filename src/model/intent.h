@@ -55,5 +55,6 @@ struct intent {
 	/* what the host had before us, from observation, kept in the state file */
 	char uplink[IFNAMSIZ];  /* device of the default route; "" when there is none */
 	bool uplink_forwarding; /* it forwarded before we asked it to */
+	bool docker_user;       /* Docker's chain DOCKER-USER is there */
 	int underlay_mtu; /* of the device with our underlay address, bytes of IP; 0: not known */
 };

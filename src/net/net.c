@@ -7,6 +7,7 @@
 #include "net/net.h"
 
 #include "net/address.h"
+#include "net/docker_user.h"
 #include "net/link.h"
 #include "net/link_delete.h"
 #include "net/netlink.h"
@@ -65,6 +66,13 @@ static int observe_nft(struct net *net, const struct scene *scene, struct object
 	return nft_observe(net->nft, ret, e);
 }
 
+static int observe_rule(struct net *net, const struct scene *scene, struct object_set *ret,
+			struct sn_error *e)
+{
+	(void)scene;
+	return docker_user_observe(nft_socket(net->nft), ret, e);
+}
+
 static int observe_sysctl(struct net *net, const struct scene *scene, struct object_set *ret,
 			  struct sn_error *e)
 {
@@ -91,6 +99,11 @@ static int apply_nft(struct net *net, const struct plan_step *step, struct sn_er
 	return nft_apply(net->nft, step, e);
 }
 
+static int apply_rule(struct net *net, const struct plan_step *step, struct sn_error *e)
+{
+	return docker_user_apply(net->nft, step, e);
+}
+
 static int apply_sysctl(struct net *net, const struct plan_step *step, struct sn_error *e)
 {
 	return sysctl_apply(net->sysctls, net->nl, step, e);
@@ -104,6 +117,7 @@ static const struct {
 	bool needs_links;
 } kinds[OBJECT_KINDS] = {
 	[OBJECT_NFT] = { observe_nft, apply_nft, false },
+	[OBJECT_RULE] = { observe_rule, apply_rule, false },
 	[OBJECT_SYSCTL] = { observe_sysctl, apply_sysctl, false },
 	[OBJECT_LINK] = { observe_link, apply_link, true },
 	[OBJECT_ADDRESS] = { observe_address, apply_address, true },
@@ -284,6 +298,13 @@ int net_underlay_mtu(struct net *net, const struct sn_addr *addrs, size_t n, con
 	for (size_t i = 0; i < found; i++)
 		mtu = i == 0 ? mtus[i].mtu : SN_MIN(mtu, mtus[i].mtu);
 	return mtu;
+}
+
+bool net_has_docker_user(struct net *net)
+{
+	struct sn_error e;
+
+	return docker_user_exists(nft_socket(net->nft), &e) == 1;
 }
 
 int net_sysctl_original(struct net *net, const char *path, char *ret, size_t size)

@@ -31,11 +31,11 @@ SN_DEFINE_CLEANUP(struct net *, net_free);
  * All objects of ours in the kernel, sorted: links with our name prefix and
  * an alias that begins with "sennit:", their addresses, routes with
  * SENNIT_RTPROT in any table, the nftables tables named "sennit" (any
- * family), recorded sysctls, and the sysctls named in `also` (those wanted now).
- * *ret_known has the bits of the kinds whose dump was complete and whole;
- * an interrupted dump (NLM_F_DUMP_INTR) is read again, at most 5 times.
- * Links on their way out (the worker has them) are not shown. A recorded sysctl
- * whose interface is gone has the value "". *ret is written, not added to.
+ * family), our rules in DOCKER-USER (net/docker_user.h), recorded sysctls, and the sysctls named in
+ * `also` (those wanted now). *ret_known has the bits of the kinds whose dump was complete and
+ * whole; an interrupted dump (NLM_F_DUMP_INTR) is read again, at most 5 times. Links on their way
+ * out (the worker has them) are not shown. A recorded sysctl whose interface is gone has the value
+ * "". *ret is written, not added to.
  */
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
 		 unsigned *ret_known);
@@ -78,6 +78,8 @@ int net_default_device(struct net *net, char ret[static IFNAMSIZ]);
  * 0 when neither is known. A change of it is told by net_watch(), with the device.
  */
 int net_underlay_mtu(struct net *net, const struct sn_addr *addrs, size_t n, const char *otherwise);
+/* True when Docker's chain for the rules of others is there: struct intent wants to know. */
+bool net_has_docker_user(struct net *net);
 /* 0 with the value as text, or a negative errno. path as in object_sysctl. */
 int net_sysctl_read(const char *path, char *ret, size_t size);
 /* What it was before sennit first wrote it, as recorded; else what it is. As net_sysctl_read(). */

@@ -36,7 +36,7 @@ static const char *const families[] = {
  * libnftables tells no errno, but text for people: of its several lines (the
  * words, the command, a row of ^^^) the first says what is wrong.
  */
-static int run(struct nft *nft, const char *command, struct sn_error *e)
+int nft_run(struct nft *nft, const char *command, struct sn_error *e)
 {
 	const char *words;
 	int r;
@@ -66,7 +66,7 @@ int nft_new(struct nft **ret, struct sn_error *e)
 	 * The first command costs 15 ms and more, for the library's own tables; here no
 	 * loop turns yet. What it says of a table that may not be there is no matter.
 	 */
-	run(nft, "list table inet sennit", &ignored);
+	nft_run(nft, "list table inet sennit", &ignored);
 	/* it stays in the buffer until it is fetched, before the next answer */
 	nft_ctx_get_output_buffer(nft->ctx);
 	*ret = sn_steal(nft);
@@ -81,6 +81,11 @@ void nft_free(struct nft *nft)
 		nft_ctx_free(nft->ctx);
 	netlink_free(nft->nl);
 	free(nft);
+}
+
+struct netlink *nft_socket(struct nft *nft)
+{
+	return nft->nl;
 }
 
 static int on_table(const struct nlmsghdr *nlh, void *user)
@@ -111,7 +116,7 @@ static int list_table(struct nft *nft, struct object_nft *table, struct sn_error
 	int r;
 
 	snprintf(command, sizeof(command), "list table %s %s", table->family, table->name);
-	r = run(nft, command, e);
+	r = nft_run(nft, command, e);
 	if (r == 0)
 		table->text = xstrdup(nft_ctx_get_output_buffer(nft->ctx));
 	return r;
@@ -143,7 +148,7 @@ int nft_apply(struct nft *nft, const struct plan_step *step, struct sn_error *e)
 		    o->nft.family, o->nft.name);
 	if (step->verb != PLAN_DELETE)
 		strbuf_adds(&command, o->nft.text);
-	return run(nft, strbuf_str(&command), e);
+	return nft_run(nft, strbuf_str(&command), e);
 }
 
 /* Without rights libnftables writes to standard error by itself: ask before it does. */
@@ -173,7 +178,7 @@ int nft_read_ruleset(json_t **ret, struct sn_error *e)
 		r = sn_error_set(e, -ENOMEM, "libnftables cannot be started");
 	} else {
 		nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
-		r = run(&nft, "list ruleset", e);
+		r = nft_run(&nft, "list ruleset", e);
 	}
 	if (r == 0) {
 		text = nft_ctx_get_output_buffer(ctx);

@@ -30,6 +30,13 @@ int nft_observe(struct nft *nft, struct object_set *ret, struct sn_error *e);
 int nft_apply(struct nft *nft, const struct plan_step *step, struct sn_error *e);
 
 /*
+ * For docker_user.c: a command of nft(8)'s language, 0 or a negative errno with e; and
+ * the NETLINK_NETFILTER socket.
+ */
+int nft_run(struct nft *nft, const char *command, struct sn_error *e);
+struct netlink *nft_socket(struct nft *nft);
+
+/*
  * Everybody's tables as libnftables-json(5), to look at; a new reference. Reads
  * every rule there is: not for the loop. 0 or a negative errno with e.
  */

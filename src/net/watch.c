@@ -11,6 +11,7 @@
 #include "net/watch.h"
 
 #include "base/array.h"
+#include "net/docker_user.h"
 #include "net/netlink.h"
 #include "net/nft.h"
 
@@ -174,6 +175,21 @@ static void read_rtnetlink(struct watch *w, const struct nlmsghdr *nlh)
 	}
 }
 
+/* A rule or the whole of Docker's chain; its table going takes both along, one by one. */
+static bool is_docker_user(const struct nlmsghdr *nlh, const char *table)
+{
+	const struct nlattr *a[NFTA_CHAIN_NAME + 1];
+	unsigned message = nlh->nlmsg_type & 0xff;
+	char chain[sizeof(DOCKER_USER_CHAIN) + 1] = "";
+	bool of_rule = message == NFT_MSG_NEWRULE || message == NFT_MSG_DELRULE;
+
+	if (!of_rule && message != NFT_MSG_NEWCHAIN && message != NFT_MSG_DELCHAIN)
+		return false;
+	netlink_attrs(nlh, sizeof(struct nfgenmsg), NFTA_CHAIN_NAME, a);
+	netlink_attr_string(a[of_rule ? NFTA_RULE_CHAIN : NFTA_CHAIN_NAME], chain, sizeof(chain));
+	return streq(table, DOCKER_USER_TABLE) && streq(chain, DOCKER_USER_CHAIN);
+}
+
 /* Attribute 1 of every nftables object is the name of its table. */
 static void read_nftables(struct watch *w, const struct nlmsghdr *nlh)
 {
@@ -187,6 +203,8 @@ static void read_nftables(struct watch *w, const struct nlmsghdr *nlh)
 	netlink_attr_string(a[NFTA_TABLE_NAME], table, sizeof(table));
 	if (streq(table, NFT_TABLE_NAME))
 		watch_touch(w, OBJECT_BIT(OBJECT_NFT));
+	else if (is_docker_user(nlh, table))
+		watch_touch(w, OBJECT_BIT(OBJECT_RULE));
 }
 
 static void on_readable(int fd, unsigned events, void *user)

@@ -9,10 +9,10 @@
 #include "plan/object_kind.h"
 
 static const struct object_ops *const kinds[OBJECT_KINDS] = {
-	[OBJECT_NFT] = &object_nft_ops,           [OBJECT_SYSCTL] = &object_sysctl_ops,
-	[OBJECT_LINK] = &object_link_ops,         [OBJECT_ADDRESS] = &object_address_ops,
-	[OBJECT_ROUTE] = &object_route_ops,       [OBJECT_IKE_KEY] = &object_ike_key_ops,
-	[OBJECT_IKE_CONN] = &object_ike_conn_ops,
+	[OBJECT_NFT] = &object_nft_ops,         [OBJECT_RULE] = &object_rule_ops,
+	[OBJECT_SYSCTL] = &object_sysctl_ops,   [OBJECT_LINK] = &object_link_ops,
+	[OBJECT_ADDRESS] = &object_address_ops, [OBJECT_ROUTE] = &object_route_ops,
+	[OBJECT_IKE_KEY] = &object_ike_key_ops, [OBJECT_IKE_CONN] = &object_ike_conn_ops,
 };
 
 static const struct object_ops *ops_of(const struct object *o)

@@ -34,6 +34,7 @@
 
 enum object_kind {
 	OBJECT_NFT,
+	OBJECT_RULE,
 	OBJECT_SYSCTL,
 	OBJECT_LINK,
 	OBJECT_ADDRESS,
@@ -44,8 +45,8 @@ enum object_kind {
 };
 #define OBJECT_BIT(kind) (1u << (kind))
 #define OBJECT_ALL_NET                                                                             \
-	(OBJECT_BIT(OBJECT_NFT) | OBJECT_BIT(OBJECT_SYSCTL) | OBJECT_BIT(OBJECT_LINK) |            \
-	 OBJECT_BIT(OBJECT_ADDRESS) | OBJECT_BIT(OBJECT_ROUTE))
+	(OBJECT_BIT(OBJECT_NFT) | OBJECT_BIT(OBJECT_RULE) | OBJECT_BIT(OBJECT_SYSCTL) |            \
+	 OBJECT_BIT(OBJECT_LINK) | OBJECT_BIT(OBJECT_ADDRESS) | OBJECT_BIT(OBJECT_ROUTE))
 #define OBJECT_ALL_IKE (OBJECT_BIT(OBJECT_IKE_KEY) | OBJECT_BIT(OBJECT_IKE_CONN))
 
 /* One nftables table. Key: family and name. */
@@ -58,6 +59,16 @@ struct object_nft {
 	 * equality of the table.
 	 */
 	char *text;
+};
+
+/*
+ * A rule of ours in DOCKER-USER, Docker's nftables chain for the rules of others.
+ * Key: tag, which says all of it.
+ */
+struct object_rule {
+	char tag[128];   /* its comment: "sennit:<mesh>:from:<bridge>" */
+	char text[64];   /* what it does, in nft(8)'s words; "" of an observed one */
+	uint64_t handle; /* of an observed one: the kernel's number */
 };
 
 /* A setting in /proc/sys. Key: path. Deleting one restores the recorded old value. */
@@ -140,6 +151,7 @@ struct object {
 	enum object_kind kind;
 	union {
 		struct object_nft nft;
+		struct object_rule *rule;
 		struct object_sysctl *sysctl;
 		struct object_link *link;
 		struct object_address address;

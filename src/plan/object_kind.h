@@ -30,6 +30,7 @@ struct object_ops {
 };
 
 extern const struct object_ops object_nft_ops;
+extern const struct object_ops object_rule_ops;
 extern const struct object_ops object_sysctl_ops;
 extern const struct object_ops object_link_ops;
 extern const struct object_ops object_address_ops;

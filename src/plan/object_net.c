@@ -54,6 +54,40 @@ const struct object_ops object_nft_ops = {
 	.fini = nft_fini,
 };
 
+/* --- rule in Docker's chain --------------------------------------------------- */
+
+static int rule_cmp(const struct object *a, const struct object *b)
+{
+	return sn_cmp_str(a->rule->tag, b->rule->tag);
+}
+
+static void rule_add_key(const struct object *o, struct strbuf *b)
+{
+	strbuf_addf(b, "DOCKER-USER %s", o->rule->tag);
+}
+
+/* All of it is key. */
+static bool rule_equal(const struct object *a, const struct object *b)
+{
+	(void)a;
+	(void)b;
+	return true;
+}
+
+static void rule_add_text(const struct object *o, struct strbuf *b)
+{
+	strbuf_adds(b, o->rule->text);
+}
+
+const struct object_ops object_rule_ops = {
+	.name = "rule",
+	.size = sizeof(struct object_rule),
+	.cmp = rule_cmp,
+	.add_key = rule_add_key,
+	.equal = rule_equal,
+	.fields = (const struct object_field[]){ { "", rule_add_text, true }, { 0 } },
+};
+
 /* --- sysctl ------------------------------------------------------------------ */
 
 static int sysctl_cmp(const struct object *a, const struct object *b)

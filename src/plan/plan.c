@@ -14,9 +14,9 @@ enum { GUARD_ROUTE = OBJECT_KINDS, RANKS };
 static const struct {
 	int come, go;
 } ranks[RANKS] = {
-	[OBJECT_NFT] = { 0, 41 },       [GUARD_ROUTE] = { 1, 40 },     [OBJECT_ROUTE] = { 35, 10 },
-	[OBJECT_IKE_CONN] = { 34, 11 }, [OBJECT_IKE_KEY] = { 33, 12 }, [OBJECT_SYSCTL] = { 31, 13 },
-	[OBJECT_ADDRESS] = { 32, 14 },  [OBJECT_LINK] = { 30, 15 },
+	[OBJECT_NFT] = { 0, 41 },     [OBJECT_RULE] = { 36, 9 },      [GUARD_ROUTE] = { 1, 40 },
+	[OBJECT_ROUTE] = { 35, 10 },  [OBJECT_IKE_CONN] = { 34, 11 }, [OBJECT_IKE_KEY] = { 33, 12 },
+	[OBJECT_SYSCTL] = { 31, 13 }, [OBJECT_ADDRESS] = { 32, 14 },  [OBJECT_LINK] = { 30, 15 },
 };
 
 static const struct object *subject(const struct plan_step *s)

@@ -172,6 +172,29 @@ static void add_addresses(const struct intent *intent, struct object_set *set)
 	}
 }
 
+static void add_rule(const struct intent *intent, const char *direction, const char *match,
+		     struct object_set *set)
+{
+	struct object_rule *r = object_set_add(set, OBJECT_RULE)->rule;
+
+	snprintf(r->tag, sizeof(r->tag), "sennit:%s:%s:%s", intent->snapshot->mesh_id, direction,
+		 intent->config->bridge);
+	snprintf(r->text, sizeof(r->text), "%s \"%s\" counter accept", match,
+		 intent->config->bridge);
+}
+
+/*
+ * Docker drops what is forwarded and not its own, and bridged packets with it. What of
+ * ours may pass the guard decides, which sees every packet all the same.
+ */
+static void add_docker_user(const struct intent *intent, struct object_set *set)
+{
+	if (!intent->docker_user)
+		return;
+	add_rule(intent, "from", "iifname", set);
+	add_rule(intent, "to", "oifname", set);
+}
+
 void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *set)
 {
 	const char *bridge = intent->config->bridge, *uplink = wire_uplink(intent);
@@ -181,6 +204,7 @@ void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *se
 	bridge_mac(intent->snapshot, l->mac);
 	snprintf(l->alias, sizeof(l->alias), "sennit:%s:bridge", intent->snapshot->mesh_id);
 	add_addresses(intent, set);
+	add_docker_user(intent, set);
 	wire_add_forwarding(bridge, set);
 	wire_disable_ipv6(bridge, set);
 	if (uplink)

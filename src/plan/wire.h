@@ -32,7 +32,8 @@ int wire_check(const struct intent *intent, struct sn_error *e);
 
 /* The route that holds the overlay when no specific one does. */
 void wire_add_unreachable(const struct intent *intent, struct object_set *set);
-/* Bridge, addresses, veths and their sysctls; mtu is the containers'. */
+/* Bridge, addresses, veths, their sysctls, and a way through Docker's rules; mtu is the
+ * containers'. */
 void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *set);
 /* A link of ours of this name, up, otherwise empty; valid until the next add. */
 struct object_link *wire_add_link(const char *name, enum link_kind kind, int mtu,

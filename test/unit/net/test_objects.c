@@ -55,6 +55,45 @@ static void what_was_made_is_observed_and_the_second_plan_is_empty(void **state)
 	assert_false(sh_ok("ip route show table all proto 83 | grep -q ."));
 }
 
+static void want_docker_rule(struct object_set *set, const char *direction, const char *match)
+{
+	struct object_rule *o = object_set_add(set, OBJECT_RULE)->rule;
+
+	snprintf(o->tag, sizeof(o->tag), "sennit:test:%s:snbr0", direction);
+	snprintf(o->text, sizeof(o->text), "%s \"snbr0\" counter accept", match);
+}
+
+static void rules_in_dockers_chain_come_first_and_go_alone(void **state)
+{
+	static const char list[] = "iptables -S DOCKER-USER | sed 's/ -m comment.*-j/ -j/' | tr "
+				   "'\\n' ,";
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 }, none = { 0 };
+	_cleanup_pass_ struct pass without;
+
+	want_docker_rule(&wanted, "from", "iifname");
+	want_docker_rule(&wanted, "to", "oifname");
+	object_set_sort(&wanted);
+	assert_false(net_has_docker_user(f->net));
+	fixture_pass(f, &wanted, &without);
+	assert_int_equal(without.not_ready, 2);
+	sh("iptables -N DOCKER-USER && iptables -A DOCKER-USER -s 192.0.2.9 -j DROP && "
+	   "iptables -A DOCKER-USER -m comment --comment mine -j RETURN");
+	assert_true(net_has_docker_user(f->net));
+	fixture_converge(f, &wanted);
+	sh("test \"$(%s)\" = '-N DOCKER-USER,-A DOCKER-USER -o snbr0 -j ACCEPT,-A DOCKER-USER -i "
+	   "snbr0 -j ACCEPT,-A DOCKER-USER -s 192.0.2.9/32 -j DROP,-A DOCKER-USER -j RETURN,'",
+	   list);
+	/* an administrator's hand, and a copy of a rule of ours */
+	sh("iptables -D DOCKER-USER 1 && iptables -A DOCKER-USER -i snbr0 -m comment --comment "
+	   "sennit:test:from:snbr0 -j ACCEPT");
+	fixture_converge(f, &wanted);
+	fixture_converge(f, &none);
+	sh("test \"$(%s)\" = '-N DOCKER-USER,-A DOCKER-USER -s 192.0.2.9/32 -j DROP,-A DOCKER-USER "
+	   "-j RETURN,'",
+	   list);
+}
+
 static void plan_order_needs_one_pass(void **state)
 {
 	struct fixture *f = fixture_get(state);
@@ -247,7 +286,8 @@ static void what_cannot_be_read_is_not_known(void **state)
 	assert_int_equal(seteuid(65534), 0);
 	net_observe(f->net, &none, &observed, &known);
 	assert_int_equal(seteuid(0), 0);
-	assert_int_equal(known, OBJECT_ALL_NET & ~OBJECT_BIT(OBJECT_NFT));
+	assert_int_equal(known,
+			 OBJECT_ALL_NET & ~OBJECT_BIT(OBJECT_NFT) & ~OBJECT_BIT(OBJECT_RULE));
 	assert_true(net_last_failure(f->net)[0]);
 }
 
@@ -377,6 +417,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(empty_namespace_has_no_objects),
 		T(what_was_made_is_observed_and_the_second_plan_is_empty),
+		T(rules_in_dockers_chain_come_first_and_go_alone),
 		T(plan_order_needs_one_pass),
 		T(foreign_hand_is_seen_and_repaired),
 		T(foreign_objects_beside_ours_stay),

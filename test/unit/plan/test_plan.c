@@ -44,6 +44,9 @@ static void roll_object(struct object *o, unsigned key)
 		snprintf(o->nft.name, sizeof(o->nft.name), "t%u", key);
 		o->nft.text = xasprintf("%u", roll(2));
 		break;
+	case OBJECT_RULE:
+		snprintf(o->rule->tag, sizeof(o->rule->tag), "r%u", key);
+		break;
 	case OBJECT_SYSCTL:
 		snprintf(o->sysctl->path, sizeof(o->sysctl->path), "s%u", key);
 		snprintf(o->sysctl->value, sizeof(o->sysctl->value), "%u", roll(2));
