@@ -269,7 +269,7 @@ static struct piece *make(const struct history *h, const struct document *now, e
 	struct telling t = { .now = now, .v = v };
 	long step = find_step(h, now, since);
 
-	if (step >= 0)
+	if (step >= 0 && (size_t)step < h->steps.n)
 		collect(&t, h->steps.v + step, h->steps.n - (size_t)step);
 	strbuf_addf(&b, "\"version\":\"%s\"", now->version);
 	if (step < 0 || t.told.n > HISTORY_MAX_TOLD) {
