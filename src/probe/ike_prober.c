@@ -142,28 +142,36 @@ static struct sn_addr local_address(const struct ike_prober *p, const struct soc
 	return a;
 }
 
-const char *ike_never_asked(const struct sockaddr *to)
+static const char *never_asked_v6(const struct in6_addr *a)
 {
-	struct sn_addr a;
-	uint16_t port;
-
-	if (sn_addr_from_sockaddr(to, &a, &port) < 0)
-		return "neither an IPv4 nor an IPv6 address";
-	if (a.family == AF_INET6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)a.bytes))
+	if (IN6_IS_ADDR_V4MAPPED(a))
 		return "an IPv4 address in IPv6's form: write it as IPv4";
-	if (a.family == AF_INET6 && a.bytes[0] == 0xff)
+	if (IN6_IS_ADDR_MULTICAST(a))
 		return "a multicast address";
-	if (a.family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED((const struct in6_addr *)a.bytes))
-		return "not the address of a host";
-	if (a.family == AF_INET6)
-		return NULL;
-	if (a.bytes[0] >= 224 && a.bytes[0] < 240)
-		return "a multicast address";
-	if (memcmp(a.bytes, "\xff\xff\xff\xff", 4) == 0)
-		return "the broadcast address";
-	if (a.bytes[0] == 0 || a.bytes[0] >= 240)
+	if (IN6_IS_ADDR_UNSPECIFIED(a))
 		return "not the address of a host";
 	return NULL;
+}
+
+static const char *never_asked_v4(in_addr_t a)
+{
+	if (IN_MULTICAST(a))
+		return "a multicast address";
+	if (a == INADDR_BROADCAST)
+		return "the broadcast address";
+	/* 0.0.0.0/8, 240.0.0.0/4 */
+	if (a >> 24 == 0 || IN_BADCLASS(a))
+		return "not the address of a host";
+	return NULL;
+}
+
+const char *ike_never_asked(const struct sockaddr *to)
+{
+	if (to->sa_family == AF_INET)
+		return never_asked_v4(ntohl(((const struct sockaddr_in *)to)->sin_addr.s_addr));
+	if (to->sa_family == AF_INET6)
+		return never_asked_v6(&((const struct sockaddr_in6 *)to)->sin6_addr);
+	return "neither an IPv4 nor an IPv6 address";
 }
 
 /* --- the end of a question ------------------------------------------------- */

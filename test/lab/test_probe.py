@@ -340,6 +340,27 @@ def test_a_source_that_is_asked_for_is_used() -> None:
         assert "source address 198.18.1.3 is none of this host" in done.stdout
 
 
+def test_it_needs_no_rights() -> None:
+    """Without a single capability: answers, and who refuses."""
+    with Way() as way:
+        charon(way)
+        add_rule(way.router, "filter hook forward priority 0", "udp dport 4500 reject")
+        done = way.here.run("setpriv", "--bounding-set=-all", "--inh-caps=-all",
+                            "--ambient-caps=-all", str(programs.find().probe), THERE, check=False)
+    assert "500 port [udp/isakmp] succeeded" in done.stdout, done
+    assert f"rejected on the way by {ROUTER_HERE}" in done.stdout
+
+
+def test_a_terminal_sees_what_is_waited_for() -> None:
+    """And no line of the outcome is spoilt by it."""
+    with Way() as way:
+        done = way.here.run("script", "-qec", shlex.join([str(programs.find().probe), NOBODY_HERE]),
+                            "/dev/null", check=False)
+    assert f"waiting for {NOBODY_HERE} port 500" in done.stdout
+    screen = done.stdout.replace("\r\n", "\n").rpartition("\033[K")[2]
+    assert screen.splitlines()[0].startswith(f"Connection to {NOBODY_HERE} 500 port"), done.stdout
+
+
 def test_a_whole_question_is_asked_once_a_minute() -> None:
     with Way() as way:
         charon(way)
