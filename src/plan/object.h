@@ -192,7 +192,8 @@ void object_copy(const struct object *o, struct object *ret);
 int object_cmp(const struct object *a, const struct object *b);
 /*
  * All attributes of two objects with the same key. Connections: the name of
- * the child, which stands for all of them, so an observed one may have gaps.
+ * the child, which stands for all of them, and those that both sides have: an observed
+ * one may have gaps.
  * Links: a hardware address only where both sides have one.
  */
 bool object_equal(const struct object *a, const struct object *b);

@@ -5,7 +5,8 @@
  * charon does not tell all it knows of a connection, so an observed one has
  * gaps. What it does tell is the name of the child, and that is a hash of all
  * attributes (object_conn_seal()): two connections are equal when their
- * children's names are. A difference is shown for what was observed.
+ * children's names are, and what else was observed. A difference is shown for
+ * what was observed.
  */
 #include "plan/object_kind.h"
 
@@ -73,9 +74,32 @@ static void conn_add_key(const struct object *o, struct strbuf *b)
 	strbuf_adds(b, o->conn->name);
 }
 
+/* An address that was not observed agrees with any. */
+static bool addr_agrees(const struct sn_addr *a, const struct sn_addr *b)
+{
+	return !sn_addr_is_set(a) || !sn_addr_is_set(b) || sn_addr_cmp(a, b) == 0;
+}
+
+static bool selectors_agree(const struct sn_prefix *a, size_t na, const struct sn_prefix *b,
+			    size_t nb)
+{
+	if (na == 0 || nb == 0)
+		return true;
+	for (size_t i = 0; i < na && na == nb; i++)
+		if (sn_prefix_cmp(&a[i], &b[i]) != 0)
+			return false;
+	return na == nb;
+}
+
+/* What is told must fit the child's name: somebody may have loaded something else by our names. */
 static bool conn_equal(const struct object *a, const struct object *b)
 {
-	return streq(a->conn->child, b->conn->child);
+	const struct object_ike_conn *x = a->conn, *y = b->conn;
+
+	return streq(x->child, y->child) && addr_agrees(&x->local_addr, &y->local_addr) &&
+	       addr_agrees(&x->remote_addr, &y->remote_addr) &&
+	       selectors_agree(x->local_ts.v, x->local_ts.n, y->local_ts.v, y->local_ts.n) &&
+	       selectors_agree(x->remote_ts.v, x->remote_ts.n, y->remote_ts.v, y->remote_ts.n);
 }
 
 static void conn_add_local(const struct object *o, struct strbuf *b)

@@ -239,7 +239,7 @@ KERNEL = [
           kinds=("link",)),
     Drift("bridge address", "removed",
           lambda s: s.ip("addr del {1}/{2} dev {0}".format(*own_addresses(s.host)[0])), wires,
-          kinds=("address",)),
+          kinds=("address",), brutal=True),
     Drift("bridge address", "another one added",
           lambda s: s.ip(f"addr add 10.42.{s.host.number}.99/24 dev {s.bridge}"), addresses,
           kinds=("address",)),
@@ -259,9 +259,6 @@ KERNEL = [
           kinds=("route",)),
     Drift("routes", "all of ipsec0 flushed", lambda s: s.ip("route flush dev ipsec0"), routes,
           kinds=("route",)),
-    Drift("TUN of charon", "set down", lambda s: s.ip("link set dev ipsec0 down"), wires,
-          kinds=("link", "route")),
-    Drift("TUN of charon", "MTU changed", lambda s: s.ip("link set dev ipsec0 mtu 1300"), links),
     Drift("nftables", "table deleted", lambda s: s.host.ns.nft("delete table inet sennit\n"),
           tables, kinds=("table",)),
     Drift("nftables", "table of the bridge deleted",
@@ -318,8 +315,6 @@ CHARON = [
           bound=10.0),
     Drift("charon", "ended (SIGTERM)", lambda s: signal_charon(s, signal.SIGTERM), charon_works,
           bound=10.0),
-    Drift("charon's socket file", "removed",
-          lambda s: (s.host.run_dir / "charon.vici").unlink(), charon_works, bound=10.0),
 ]
 
 # Not in the middle of other things, as the soak does the rows above.

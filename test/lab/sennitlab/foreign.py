@@ -22,7 +22,7 @@ class Foreign:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         ns = scene.host.ns
-        ns.ip(f"link add name {LINK} type bridge", f"link set dev {LINK} up",
+        ns.ip(f"link add name {LINK} address 02:00:00:00:00:01 type bridge", f"link set dev {LINK} up",
               f"link set dev {LINK} alias mine", f"addr add 203.0.113.1/24 dev {LINK}")
         ns.nft(_TABLE)
         self.make_again()
