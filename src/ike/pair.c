@@ -224,11 +224,16 @@ static int64_t end_children(struct pair *p, const struct ike_sa *best, int64_t n
 	return next;
 }
 
-/* True while a CONNECTING one is worth waiting for. */
+/*
+ * True while a CONNECTING one is worth waiting for. Beside a tunnel that stands none is:
+ * charon tries for ever with one that DPD restarted, even from an address that is gone.
+ */
 static bool is_connecting(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now,
 			  struct pair_steps *steps, int64_t *next)
 {
-	int64_t patience = p->kicked ? PAIR_KICK_MS : PAIR_HANG_MS;
+	int64_t patience = p->kicked             ? PAIR_KICK_MS
+			   : p->whole_since >= 0 ? PAIR_NEEDLESS_MS
+						 : PAIR_HANG_MS;
 	bool waiting = false;
 
 	for (size_t i = 0; i < n; i++) {

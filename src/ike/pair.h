@@ -30,14 +30,15 @@
 #define PAIR_OTHER_CHILD_SPREAD_MS 1000
 #define PAIR_BACKOFF_MIN_MS 250
 #define PAIR_BACKOFF_MAX_MS 5000
-#define PAIR_SETTLE_MS 500  /* a duplicate counts when it lasts */
-#define PAIR_HELP_MS 5000   /* then the other end ends superfluous children too */
-#define PAIR_FORCE_MS 3000  /* an SA asked to go is forced after this */
-#define PAIR_HANG_MS 30000  /* a CONNECTING one is given up */
-#define PAIR_KICK_MS 1000   /* a CONNECTING one older than this does not stop a kick */
-#define PAIR_STABLE_MS 2000 /* a tunnel that lives so long clears the back-off */
-#define PAIR_OTHER_TRIES 2  /* of the other end for the child, before it ends the IKE_SA */
-#define PAIR_MAX_STEPS 16   /* at one look; what is left comes at the next */
+#define PAIR_SETTLE_MS 500    /* a duplicate counts when it lasts */
+#define PAIR_HELP_MS 5000     /* then the other end ends superfluous children too */
+#define PAIR_FORCE_MS 3000    /* an SA asked to go is forced after this */
+#define PAIR_HANG_MS 30000    /* a CONNECTING one is given up */
+#define PAIR_NEEDLESS_MS 5000 /* a CONNECTING one beside a tunnel that stands */
+#define PAIR_KICK_MS 1000     /* a CONNECTING one older than this does not stop a kick */
+#define PAIR_STABLE_MS 2000   /* a tunnel that lives so long clears the back-off */
+#define PAIR_OTHER_TRIES 2    /* of the other end for the child, before it ends the IKE_SA */
+#define PAIR_MAX_STEPS 16     /* at one look; what is left comes at the next */
 
 /* What a pair remembers of an SA between two looks. */
 struct pair_memory {

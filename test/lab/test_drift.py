@@ -115,7 +115,8 @@ def measure(lab: Lab, scene: Scene, table: Table, drift: Drift) -> Row:
     lab.wait_all_up(15)
     table.flows.wait_all_arrive(10)
     end = time.monotonic()
-    after = {kind: n - counted[kind] for kind, n in repairs(scene.host).items()}
+    # a sennitd that was started anew counts from 0
+    after = {kind: max(n - counted[kind], 0) for kind, n in repairs(scene.host).items()}
     row = Row(drift, begin, seconds, end, after)
     table.rows.append(row)
     return row

@@ -179,6 +179,23 @@ static void what_the_old_connection_began_does_not_last(void **state)
 	end(&s);
 }
 
+static void a_connecting_one_beside_a_tunnel_is_needless(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, false);
+	add_child(add_sa(&s, 3, IKE_SA_ESTABLISHED, false), 4, CHILD);
+	add_sa(&s, 7, IKE_SA_CONNECTING, true);
+	look_after(&s, 0);
+	assert_quiet(&s);
+	look_after(&s, PAIR_NEEDLESS_MS - 1);
+	assert_quiet(&s);
+	look_after(&s, 1);
+	assert_step(&s, PAIR_END_IKE_FORCE, 7);
+	end(&s);
+}
+
 static void a_kick_does_not_wait(void **state)
 {
 	struct script s;
@@ -649,6 +666,7 @@ int main(void)
 		cmocka_unit_test(failures_back_off),
 		cmocka_unit_test(nobody_initiates_beside_a_connecting_one),
 		cmocka_unit_test(what_the_old_connection_began_does_not_last),
+		cmocka_unit_test(a_connecting_one_beside_a_tunnel_is_needless),
 		cmocka_unit_test(a_kick_does_not_wait),
 		cmocka_unit_test(a_duplicate_that_lasts_is_ended_by_the_owner),
 		cmocka_unit_test(one_without_the_child_yields),
