@@ -25,7 +25,7 @@ from urllib.request import Request, urlopen
 
 ROOT = "/2016-07-29"
 DOCUMENTS = ("networks", "hosts", "containers")
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 def host_id(i: int) -> str:
