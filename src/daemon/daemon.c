@@ -12,6 +12,7 @@
 #include "ike/charon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -717,12 +718,26 @@ int daemon_open_metadata(struct daemon *d, struct sn_error *e)
 	return r;
 }
 
+/*
+ * The large arrays, of which a pass over 50,000 routes makes a few, go back to the
+ * kernel when they are freed; and the workers, who do little, get no heaps of their own.
+ */
+#define LARGE_BLOCK (128 * 1024)
+
+static void keep_memory_small(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+	mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK);
+	mallopt(M_ARENA_MAX, 1);
+}
+
 int daemon_new(const struct config_source *source, struct config *config, struct daemon **ret,
 	       struct sn_error *e)
 {
 	_cleanup_(daemon_freep) struct daemon *d = xcalloc(1, sizeof(*d));
 	int r;
 
+	keep_memory_small();
 	d->source = *source;
 	d->config = config;
 	d->loop = loop_new();
