@@ -79,6 +79,20 @@ static size_t word_run(const char *text, const char *p)
 	return 0;
 }
 
+/* The value behind such a word: to its closing quote, else a word, with its scheme before it. */
+static size_t value_run(const char *p)
+{
+	static const char *const schemes[] = { "bearer ", "basic " };
+	size_t scheme = 0;
+
+	if (p[-1] == '"' || p[-1] == '\'')
+		return strcspn(p, p[-1] == '"' ? "\"\n" : "'\n");
+	for (size_t i = 0; i < SN_ARRAY_SIZE(schemes); i++)
+		if (strncasecmp(p, schemes[i], strlen(schemes[i])) == 0)
+			scheme = strlen(schemes[i]);
+	return scheme + strcspn(p + scheme, " \t\n,;&\"'}");
+}
+
 static size_t known_run(const char *p, char *const *known)
 {
 	for (; known && *known; known++)
@@ -101,7 +115,7 @@ char *redact_text(const char *text, char *const *known)
 		if (keep > 0) {
 			strbuf_add(&b, p, keep);
 			p += keep;
-			drop = p[-1] == '/' ? user_run(p) : strcspn(p, " \t\n,;&\"'}");
+			drop = p[-1] == '/' ? user_run(p) : value_run(p);
 			/* one that is known may hold what ends others */
 			drop = SN_MAX(drop, known_run(p, known));
 		} else {
@@ -116,6 +130,19 @@ char *redact_text(const char *text, char *const *known)
 		p += drop;
 	}
 	return strbuf_steal(&b);
+}
+
+/* "token", "secrets", "x_password", but not "token_file", which names a file. */
+static bool key_is_secret(const char *key)
+{
+	size_t len = strlen(key);
+
+	if (len > 5 && streq(key + len - 5, "_file"))
+		return false;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(words); i++)
+		if (strcasestr(key, words[i]))
+			return true;
+	return false;
 }
 
 static json_t *redact_value(const json_t *v, char *const *known, unsigned depth)
@@ -144,7 +171,9 @@ static json_t *redact_value(const json_t *v, char *const *known, unsigned depth)
 	json_object_foreach((json_t *)(uintptr_t)v, key, item) {
 		_cleanup_free_ char *name = redact_text(key, known);
 
-		json_object_set_new(made, name, redact_value(item, known, depth + 1));
+		json_object_set_new(made, name,
+				    key_is_secret(key) ? json_string(REDACTED)
+						       : redact_value(item, known, depth + 1));
 	}
 	return made;
 }

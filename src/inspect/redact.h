@@ -19,5 +19,8 @@ char *redact_url(const char *url);
  * 40 or more characters of base64 or hex; each of the known ones (NULL-terminated; may be NULL).
  */
 char *redact_text(const char *text, char *const *known);
-/* Every string of the document, its keys too; a new document. */
+/*
+ * Every string of the document, its keys too, and whatever stands under a key that has such a
+ * word in it and does not end with "_file"; a new document.
+ */
 json_t *redact_json(const json_t *v, char *const *known);
