@@ -104,3 +104,12 @@ def test_every_outcome_of_the_probe_is_explained() -> None:
                        .split("ike_verdict_to_string")[0])
     explained = set(re.findall(r"Pq ([a-z-]+)", (ROOT / "tools/probe/sennit-probe.1").read_text()))
     assert len(words) == 8 and set(words) <= explained, set(words) - explained
+
+
+def test_every_check_of_the_doctor_is_explained() -> None:
+    table = (ROOT / "src/inspect/doctor.c").read_text()
+    checks = re.findall(r'^\t\{ "([a-z.-]+)",', table, re.M)
+    manual = (ROOT / "src/cli/sennit.1").read_text()
+    explained = {name for row in re.findall(r"^\.It Sy (.*)$", manual, re.M)
+                 for name in row.split(" , ")}
+    assert len(checks) > 25 and set(checks) <= explained, set(checks) - explained

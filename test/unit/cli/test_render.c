@@ -19,6 +19,16 @@
 #define MAX_CASES 64
 #define MAX_BYTES (1u << 20)
 
+static void render_doctor_all(const json_t *v, const struct face *f, struct strbuf *b)
+{
+	render_doctor(v, true, f, b);
+}
+
+static void render_doctor_brief(const json_t *v, const struct face *f, struct strbuf *b)
+{
+	render_doctor(v, false, f, b);
+}
+
 static const struct {
 	const char *prefix;
 	void (*render)(const json_t *v, const struct face *f, struct strbuf *b);
@@ -28,6 +38,8 @@ static const struct {
 	{ "attachments-", render_attachments },
 	{ "attached-", render_attached },
 	{ "plan-", render_plan },
+	{ "doctor-all-", render_doctor_all },
+	{ "doctor-brief-", render_doctor_brief },
 };
 
 static json_t *read_json(const char *path)
