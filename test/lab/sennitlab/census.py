@@ -114,6 +114,8 @@ def take(hosts: dict[str, Host]) -> dict[str, Any]:
         charon = host.charon_pid()
         if host.pid is None or charon is None:
             raise LookupError(f"{name} does not run")
-        taken[name] = {"objects": objects(host), "sennitd": cost(host.pid),
-                       "charon": cost(charon)}
+        taken[name] = {"sennitd": cost(host.pid), "charon": cost(charon)}
+    # last: what asks charon is a connection to it, which it has for a moment longer
+    for name, host in hosts.items():
+        taken[name]["objects"] = objects(host)
     return taken
