@@ -65,9 +65,12 @@ static void check_event(const struct vici_node *root)
 {
 	const char *peer = sa_event_peer(root), *of = NULL;
 	const char *words = sa_failure(root, &of);
+	struct sn_addr from;
 
 	sn_require(!peer || host_id_valid(peer));
 	sn_require(!words == !of && (!of || host_id_valid(of)));
+	if (sa_probe(root, &from))
+		sn_require(sn_addr_is_set(&from));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -19,7 +19,8 @@ LIMITS = ("-timeout=20", "-rss_limit_mb=1024", "-max_len=8192", "-verbosity=0")
 PARSERS = {
     "apparmor": ("src/inspect/apparmor.c",),
     "attachments": ("src/attach/store.c",),
-    "charon_answers": ("src/ike/sa.c", "src/ike/conn.c"),
+    "charon_answers": ("src/ike/sa.c", "src/ike/conn.c:read_addr,read_children,read_self,"
+                       "conn_read,read_key,cmp_keys,conn_read_keys"),
     "config": ("src/model/config.c",),
     "ctl": ("src/ctl/frame.c",),
     "echo": ("src/probe/echo.c",),
