@@ -134,6 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (verb) {
 		/* a blank before it: nothing is known of the mesh */
 		the_daemon.snapshot = *data == ' ' ? NULL : the_snapshot;
+		the_daemon.wanted.peers.n = the_daemon.snapshot ? 1 : 0;
 		/* a descriptor that is none of a namespace, or none at all */
 		fd = size % 2 ? STDIN_FILENO : -1;
 		r = verb->run(req.args, fd, &result, &e, &the_daemon);
