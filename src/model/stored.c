@@ -106,6 +106,9 @@ static int read_addresses(const json_t *v, const struct json_place *at, struct h
 
 	if (json_read_array(v, at, "addresses", JSON_REQUIRED, &list, e) < 0)
 		return e->code;
+	/* who is gone has those it had */
+	if (json_array_size(list) == 0)
+		return json_fail(&here, e, "no address");
 	if (json_array_size(list) > HOST_MAX_ADDRESSES)
 		return json_fail(&here, e, "more than %d addresses", HOST_MAX_ADDRESSES);
 	json_array_foreach(list, i, item) {
