@@ -111,6 +111,8 @@ int main(int argc, char **argv)
 		return r - 1;
 	log_init("sennitd");
 	secret_protect_process();
+	signal(SIGHUP,
+	       SIG_IGN); /* until the loop takes it: a reload at the start is no end of us */
 	signal(SIGPIPE, SIG_IGN); /* a peer that hangs up is an error of a write, no end of us */
 	r = config_source_read(&options.source, &config, &e);
 	if (r == 0) {

@@ -143,6 +143,7 @@ class Mischief:
         host = self.lab.spare_host(f"n{self.spares}", SPARE, len(self.base) + 1)
         self.lab.mesh.write()
         host.start()
+        host.wait_answers()
 
         def away() -> None:
             self.lab.mesh.remove(host.id)
@@ -280,6 +281,8 @@ class Mischief:
 
         def back() -> None:
             host.start()
+            # who is told to read its files again has read them once
+            host.wait_answers()
             self.busy.discard(host.id)
         self.lasts(f"sennitd of {host.id} starts", back)
 
