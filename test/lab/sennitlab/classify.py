@@ -83,6 +83,16 @@ def _classify_ipv4(frame: bytes, at: int) -> str:
             2: "igmp"}.get(proto, f"proto-{proto}")
 
 
+def _classify_ipv6(frame: bytes, at: int) -> str:
+    if at + 40 > len(frame):
+        return "short"
+    proto, body = frame[at + 6], at + 40
+    if proto == PROTO_UDP:
+        return _classify_udp(frame, body, body + _u16(frame, at + 4)[0])
+    # hop-by-hop (0) is what MLD reports begin with
+    return {PROTO_ESP: "esp", PROTO_ICMP6: "icmp6", 0: "icmp6"}.get(proto, "ipv6")
+
+
 def classify(frame: bytes) -> str:
     """A word for the frame: "ike", "esp-in-udp", "http", "arp", "icmp", …"""
     kind, at, _ = _payload(frame)
@@ -91,8 +101,7 @@ def classify(frame: bytes) -> str:
     if kind == ETH_ARP:
         return "arp"
     if kind == ETH_IPV6:
-        # hop-by-hop (0) is what MLD reports begin with
-        return "icmp6" if frame[at + 6:at + 7] in (b"\x3a", b"\x00") else "ipv6"
+        return _classify_ipv6(frame, at)
     return f"ether-{kind:04x}"
 
 
