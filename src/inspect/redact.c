@@ -101,6 +101,32 @@ static size_t known_run(const char *p, char *const *known)
 	return 0;
 }
 
+/* What is to stay before its value; a known secret may begin inside of that. */
+static size_t kept_run(const char *text, const char *p, char *const *known, bool *ret_whole)
+{
+	size_t keep = word_run(text, p);
+
+	if (keep == 0 && sn_startswith(p, "://") && user_run(p + 3) > 0)
+		keep = strlen("://");
+	*ret_whole = true;
+	for (size_t i = 1; i < keep; i++) {
+		if (known_run(p + i, known) > 0) {
+			*ret_whole = false;
+			return i;
+		}
+	}
+	return keep;
+}
+
+/* What goes of the value behind the word that ends at p. */
+static size_t behind_run(const char *p, char *const *known)
+{
+	size_t n = p[-1] == '/' ? user_run(p) : value_run(p);
+
+	/* one that is known may hold what ends others */
+	return SN_MAX(n, known_run(p, known));
+}
+
 char *redact_text(const char *text, char *const *known)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -108,21 +134,17 @@ char *redact_text(const char *text, char *const *known)
 
 	strbuf_adds(&b, "");
 	while (*p) {
-		size_t keep = word_run(text, p), drop;
+		size_t drop = known_run(p, known), keep = 0;
+		bool whole = true;
 
-		if (keep == 0 && sn_startswith(p, "://") && user_run(p + 3) > 0)
-			keep = strlen("://");
-		if (keep > 0) {
-			strbuf_add(&b, p, keep);
-			p += keep;
-			drop = p[-1] == '/' ? user_run(p) : value_run(p);
-			/* one that is known may hold what ends others */
-			drop = SN_MAX(drop, known_run(p, known));
-		} else {
-			drop = known_run(p, known);
-			if (drop == 0 && (p == text || !is_base64(p[-1])))
-				drop = secret_run(p);
-		}
+		if (drop == 0)
+			keep = kept_run(text, p, known, &whole);
+		strbuf_add(&b, p, keep);
+		p += keep;
+		if (keep > 0 && whole)
+			drop = behind_run(p, known);
+		else if (keep == 0 && drop == 0 && (p == text || !is_base64(p[-1])))
+			drop = secret_run(p);
 		if (drop > 0)
 			strbuf_adds(&b, REDACTED);
 		else if (keep == 0)
