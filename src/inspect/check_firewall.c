@@ -10,23 +10,29 @@
 #include <stdio.h>
 
 /* What the owner's own tool calls the cure. */
-static const char *forward_advice(const char *owner)
+static void advise_forward(struct finding *f, const char *owner, const char *bridge)
 {
 	if (owner && streq(owner, "Docker"))
-		return "Let it pass in Docker's own place for that: iptables -I DOCKER-USER -i "
-		       "BRIDGE -j ACCEPT; iptables -I DOCKER-USER -o BRIDGE -j ACCEPT (BRIDGE is "
-		       "sennit's, snbr0 unless configured). Docker puts the policy back at each "
-		       "start.";
-	if (owner && streq(owner, "ufw"))
-		return "ufw route allow in on BRIDGE; ufw route allow out on BRIDGE (BRIDGE is "
-		       "sennit's, snbr0 unless configured); or DEFAULT_FORWARD_POLICY=\"ACCEPT\" "
-		       "in /etc/default/ufw.";
-	if (owner && streq(owner, "firewalld"))
-		return "firewall-cmd --permanent --zone=trusted --add-interface=BRIDGE (sennit's, "
-		       "snbr0 unless configured), the same for the tunnels' devices, and "
-		       "--reload.";
-	return "Accept there what comes in by, and what leaves by, sennit's bridge (snbr0 unless "
-	       "configured).";
+		finding_set_next(
+			f,
+			"Let it pass in Docker's own place for that: iptables -I DOCKER-USER -i "
+			"%s -j ACCEPT; iptables -I DOCKER-USER -o %s -j ACCEPT. (Docker puts the "
+			"policy back at each start.)",
+			bridge, bridge);
+	else if (owner && streq(owner, "ufw"))
+		finding_set_next(f,
+				 "ufw route allow in on %s; ufw route allow out on %s; or "
+				 "DEFAULT_FORWARD_POLICY=\"ACCEPT\" in /etc/default/ufw.",
+				 bridge, bridge);
+	else if (owner && streq(owner, "firewalld"))
+		finding_set_next(
+			f,
+			"firewall-cmd --permanent --zone=trusted --add-interface=%s, the same for "
+			"the tunnels' devices, and firewall-cmd --reload.",
+			bridge);
+	else
+		finding_set_next(f, "Accept there what comes in by %s, and what leaves by it.",
+				 bridge);
 }
 
 static const char *port_advice(const char *owner)
@@ -48,15 +54,16 @@ static void find_closed(struct exam *x, const struct ruleset_hit *h)
 		"IKE and the encrypted packets travel in UDP 500 and 4500: peers see this host as "
 		"silent, or this host sees them so.";
 	const char *owner = h->owner ? h->owner : "somebody", *unsure = "";
+	struct finding *f;
 
 	if (h->unsure)
 		unsure = " (unless one of its rules that cannot be read here lets it)";
 	switch (h->harm) {
 	case RULESET_FORWARD_CLOSED:
-		exam_find(x, h->unsure ? SEVERITY_WARNING : SEVERITY_FAULT, why_forward,
-			  forward_advice(h->owner),
-			  "%s of %s drops what is forwarded, and nothing in it lets %s pass%s",
-			  h->where, owner, x->config->bridge, unsure);
+		f = exam_find(x, h->unsure ? SEVERITY_WARNING : SEVERITY_FAULT, why_forward, NULL,
+			      "%s of %s drops what is forwarded, and nothing in it lets %s pass%s",
+			      h->where, owner, x->config->bridge, unsure);
+		advise_forward(f, h->owner, x->config->bridge);
 		break;
 	case RULESET_INPUT_CLOSED:
 	case RULESET_OUTPUT_CLOSED:
@@ -119,13 +126,15 @@ static void judge_legacy(struct exam *x, const struct legacy_table *t)
 	const char *owner = t->owner[0] ? ruleset_owner(t->owner) : NULL;
 
 	if (t->forward_drops && !t->names_bridge)
-		exam_find(
-			x, SEVERITY_FAULT,
-			"Containers' packets end there, whatever nftables accepts: both are asked.",
-			forward_advice(owner),
-			"the legacy iptables table %s of %s drops what is forwarded, and nothing "
-			"in it lets %s pass",
-			t->name, owner ? owner : "somebody", x->config->bridge);
+		advise_forward(exam_find(x, SEVERITY_FAULT,
+					 "Containers' packets end there, whatever nftables "
+					 "accepts: both are asked.",
+					 NULL,
+					 "the legacy iptables table %s of %s drops what is "
+					 "forwarded, and nothing "
+					 "in it lets %s pass",
+					 t->name, owner ? owner : "somebody", x->config->bridge),
+			       owner, x->config->bridge);
 	if (t->input_drops && !t->names_ports)
 		exam_find(x, SEVERITY_WARNING,
 			  "IKE and the encrypted packets travel in UDP 500 and 4500.",

@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+/* Of every policy and SA that Rancher's router made. */
+#define RANCHER_REQID 1234
+
 /* --- Rancher, flannel, Weave ------------------------------------------------------------------ */
 
 enum trace { TRACE_LINK, TRACE_FILE, TRACE_CHAIN };
@@ -231,26 +234,29 @@ static struct sn_prefix selector_prefix(const xfrm_address_t *a, uint8_t len, in
 /* Of a policy without an interface id, which would take our packets on any way. */
 static int on_policy(const struct nlmsghdr *nlh, void *user)
 {
-	const struct xfrm_userpolicy_info *info = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *a[XFRMA_IF_ID + 1];
+	struct xfrm_userpolicy_info info;
+	struct xfrm_user_tmpl tmpl;
 	struct policies *p = user;
 	struct sn_prefix src, dst;
 
-	if (nlh->nlmsg_type != XFRM_MSG_NEWPOLICY ||
-	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*info) || info->dir >= XFRM_POLICY_MAX ||
-	    info->sel.family != AF_INET)
+	if (nlh->nlmsg_type != XFRM_MSG_NEWPOLICY || mnl_nlmsg_get_payload_len(nlh) < sizeof(info))
 		return 0;
-	netlink_attrs(nlh, sizeof(*info), XFRMA_IF_ID, a);
-	src = selector_prefix(&info->sel.saddr, info->sel.prefixlen_s, info->sel.family);
-	dst = selector_prefix(&info->sel.daddr, info->sel.prefixlen_d, info->sel.family);
+	/* messages are aligned to 4 bytes, these have members of 8 */
+	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
+	if (info.dir >= XFRM_POLICY_MAX || info.sel.family != AF_INET)
+		return 0;
+	netlink_attrs(nlh, sizeof(info), XFRMA_IF_ID, a);
+	src = selector_prefix(&info.sel.saddr, info.sel.prefixlen_s, info.sel.family);
+	dst = selector_prefix(&info.sel.daddr, info.sel.prefixlen_d, info.sel.family);
 	if (netlink_attr_u32(a[XFRMA_IF_ID]) ||
 	    (!sn_prefix_overlaps(&src, &p->x->snapshot->overlay) &&
 	     !sn_prefix_overlaps(&dst, &p->x->snapshot->overlay)))
 		return 0;
-	if (a[XFRMA_TMPL] &&
-	    mnl_attr_get_payload_len(a[XFRMA_TMPL]) >= sizeof(struct xfrm_user_tmpl))
-		p->rancher |= ((const struct xfrm_user_tmpl *)mnl_attr_get_payload(a[XFRMA_TMPL]))
-				      ->reqid == 1234;
+	if (a[XFRMA_TMPL] && mnl_attr_get_payload_len(a[XFRMA_TMPL]) >= sizeof(tmpl)) {
+		memcpy(&tmpl, mnl_attr_get_payload(a[XFRMA_TMPL]), sizeof(tmpl));
+		p->rancher |= tmpl.reqid == RANCHER_REQID;
+	}
 	if (p->n++ == 0)
 		snprintf(p->first, sizeof(p->first), "%s to %s", SN_PREFIX_STR(&src),
 			 SN_PREFIX_STR(&dst));

@@ -46,7 +46,8 @@ struct asking {
 	char *token;
 	struct metadata *metadata;
 	struct loop_timer *limit; /* of reading, and to end it in a turn of its own */
-	bool reading, said;       /* said: what is wrong with the documents */
+	bool reading;
+	char *failure; /* the last one of reading the documents */
 	struct snapshot *read;
 	int64_t clock_difference; /* the last one told of, so that it is told once */
 };
@@ -105,15 +106,10 @@ static bool on_snapshot(struct snapshot *s, void *user)
 	return true;
 }
 
-static void on_failed(const char *text, void *user)
+static void say_failure(struct asking *a)
 {
-	struct asking *a = user;
-	bool self = strstr(text, "self") || strstr(text, "host.id");
+	bool self = strstr(a->failure, "self") || strstr(a->failure, "host.id");
 
-	if (a->said)
-		return;
-	a->said = true;
-	exam_resume(a->wait);
 	exam_find(
 		a->x, SEVERITY_FAULT,
 		self ? "The metadata service does not know this host, so it has no place in the "
@@ -123,8 +119,18 @@ static void on_failed(const char *text, void *user)
 		       "addresses), or set host.id in the configuration."
 		     : "Correct what the text names; check that the URL is that of Rancher's API, "
 		       "with its version (…/2016-07-29).",
-		"metadata, step %s: %s", self ? "own entry" : "documents", text);
-	loop_timer_set(a->limit, 0);
+		"metadata, step %s: %s", self ? "own entry" : "documents", a->failure);
+}
+
+/* Of several URLs the next one is asked then, and may do. */
+static void on_failed(const char *text, void *user)
+{
+	struct asking *a = user;
+
+	free(a->failure);
+	a->failure = xstrdup(text);
+	if (a->urls.n <= 1)
+		loop_timer_set(a->limit, 0);
 }
 
 static void on_ok(void *user)
@@ -145,7 +151,9 @@ static void on_limit(void *user)
 	struct asking *a = user;
 
 	exam_resume(a->wait);
-	if (!a->said && !a->read)
+	if (!a->read && a->failure)
+		say_failure(a);
+	else if (!a->read)
 		exam_find(a->x, SEVERITY_FAULT, why_away, "Look at the service's load and log.",
 			  "metadata, step documents: not read whole in %g s",
 			  DOCUMENTS_MS / 1000.0);
@@ -197,8 +205,11 @@ static const char *step_advice(const struct http_answer *answer)
 				 "service, or correct the port."
 			       : "Packets vanish on the way: a firewall, or the host is off.";
 	case HTTP_STEP_TLS:
-		return "Who signed its certificate has to be in the system's list or in "
-		       "metadata.ca_file; the clock must be right.";
+		return answer->error.code == -ETIMEDOUT
+			       ? "Who listens there does not speak TLS: correct the URL or the "
+				 "port."
+			       : "Who signed its certificate has to be in the system's list or in "
+				 "metadata.ca_file; the clock must be right.";
 	case HTTP_STEP_STATUS:
 		return answer->status == 401 || answer->status == 403
 			       ? "It wants a token, or another one: metadata.token_file."
@@ -298,6 +309,7 @@ static void end_asking(void *user)
 	http_client_free(a->client);
 	loop_timer_free(a->limit);
 	snapshot_free(a->read);
+	free(a->failure);
 	token_free(a->token);
 	free(a);
 }

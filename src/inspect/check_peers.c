@@ -82,14 +82,18 @@ static void find_port(const struct peer *p, const char *ports, const struct ike_
 		      const struct ike_judgement *j)
 {
 	struct asking *all = p->all;
+	struct finding *f;
 
 	if (all->shown++ >= SHOWN_MAX)
 		return;
-	exam_find(all->x, severity_of(j->verdict, e, p->host), j->meaning, j->next,
-		  "peer %s (%s)%s%s, UDP %s: %s", p->host->id, SN_ADDR_STR(&p->host->underlay.v[0]),
-		  p->host->state == HOST_ACTIVE ? "" : ", by the metadata ",
-		  p->host->state == HOST_ACTIVE ? "" : host_state_to_string(p->host->state), ports,
-		  j->summary);
+	f = exam_find(all->x, severity_of(j->verdict, e, p->host), j->meaning, NULL,
+		      "peer %s (%s)%s%s, UDP %s: %s", p->host->id,
+		      SN_ADDR_STR(&p->host->underlay.v[0]),
+		      p->host->state == HOST_ACTIVE ? "" : ", by the metadata ",
+		      p->host->state == HOST_ACTIVE ? "" : host_state_to_string(p->host->state),
+		      ports, j->summary);
+	finding_set_next(f, "'sennit-probe -u -z -v %s 500 4500' tells more; %s",
+			 SN_ADDR_STR(&p->host->underlay.v[0]), j->next);
 }
 
 /* What the overlay's largest packets are on the wire, in bytes of IP. */
