@@ -179,6 +179,9 @@ CASES = [
     Case("TLS", "metadata", "fault", "step TLS: ",
          settings={"metadata": {"url": f"https://{META}:{ODD['tls']}/2016-07-29"}},
          next="metadata.ca_file"),
+    Case("TLS, silence", "metadata", "fault", "step TLS: .*time-out",
+         settings={"metadata": {"url": f"https://{META}:{ODD['silent']}/2016-07-29"}},
+         next="does not speak TLS", slow=True),
     Case("HTTP, a status", "metadata", "fault", "step HTTP: .*status 500",
          settings=url(ODD["broken"])),
     Case("HTTP, silence", "metadata", "fault", "step HTTP: .*time-out",
@@ -276,4 +279,13 @@ CASES = [
     Case("nobody answers", "peers", "fault", "none of the 3 peers answers",
          wan=lambda lab: lab.wan.block_udp("h4", 500, 4500),
          unwan=lambda lab: lab.wan.unblock_udp("h4", 500, 4500), slow=True),
+    # last, on a host that nothing else needs: what is tracked stays for half a minute
+    Case("a full table of connections", "sysctl.conntrack", "warning", "connections is nearly full",
+         do=("nft 'table ip tracked { chain c { type filter hook output priority 0; ct state new accept; }; }'",
+             "python3 -c '\nimport socket, sys\n"
+             "most = int(open(\"/proc/sys/net/netfilter/nf_conntrack_max\").read())\n"
+             "out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+             "for n in range(most * 95 // 100):\n"
+             "    out.sendto(b\"\", (f\"127.0.{n >> 15}.1\", 1 + (n & 32767)))\n'"),
+         host="h5", undo=("nft delete table ip tracked",), also=ANY, slow=True),
 ]

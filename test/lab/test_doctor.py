@@ -188,6 +188,8 @@ def test_it_is_found(lab: Lab, case: Case, long: bool) -> None:
     assert found, f"{case.name}: {words!r} is not among\n{result}"
     assert found[0]["why"] and found[0]["next"]
     assert case.next in found[0]["next"], found[0]["next"]
+    if case.check == "metadata" and case.also is not ANY:
+        assert len(result.of("metadata")) == 1, f"{case.name}: one step is named\n{result}"
     others = {f["check"] for f in result.findings} - {case.check, *(case.also or ())}
     if case.also is not ANY:
         assert not others, f"{case.name}: also found\n{result}"
