@@ -3,7 +3,8 @@
  * The stored form of a snapshot: what /var/lib/sennit/snapshot.json holds.
  * It is read at start, perhaps after a reboot, an upgrade or a bad disk, so
  * it is checked like any input; but whole: a file of our own that is wrong
- * anywhere is not trusted anywhere.
+ * anywhere is not trusted anywhere. A digit of an address that has flipped is
+ * still a snapshot, and would cost a tunnel: hence the sum over all the rest.
  */
 #include "model/snapshot.h"
 
@@ -47,8 +48,24 @@ static json_t *host_to_json(const struct host *h)
 	return v;
 }
 
+#define SUM_SIZE 17
+
+/* Over the canonical text of all members but "sum". */
+static void sum_of(const json_t *v, char ret[static SUM_SIZE])
+{
+	_cleanup_json_ json_t *rest = json_copy((json_t *)v);
+	_cleanup_free_ char *text = NULL;
+
+	json_object_del(rest, "sum");
+	text = json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS);
+	sn_require(text);
+	snprintf(ret, SUM_SIZE, "%016llx",
+		 (unsigned long long)sn_hash(SN_HASH_INIT, text, strlen(text)));
+}
+
 json_t *snapshot_to_json(const struct snapshot *s)
 {
+	char sum[SUM_SIZE];
 	json_t *v = json_object(), *hosts = json_array(), *problems = json_array();
 
 	json_object_set_new(v, "sennit_snapshot", json_integer(STORED_VERSION));
@@ -67,6 +84,8 @@ json_t *snapshot_to_json(const struct snapshot *s)
 	}
 	json_object_set_new(v, "hosts", hosts);
 	json_object_set_new(v, "problems", problems);
+	sum_of(v, sum);
+	json_object_set_new(v, "sum", json_string(sum));
 	return v;
 }
 
@@ -209,6 +228,25 @@ static int read_problems(const json_t *v, struct snapshot *s, struct sn_error *e
 	return 0;
 }
 
+/* Written by an earlier sennit it has none. */
+static int check_sum(const json_t *v, struct sn_error *e)
+{
+	const char *sum = NULL;
+	char wanted[SUM_SIZE];
+
+	if (json_read_string(v, NULL, "sum", JSON_OPTIONAL, &sum, e) < 0)
+		return e->code;
+	if (!sum)
+		return 0;
+	sum_of(v, wanted);
+	if (!streq(sum, wanted))
+		return sn_error_set(e, -EINVAL,
+				    "/sum: %.32s is wrong, the content's is %s: it was damaged, or "
+				    "changed by hand",
+				    sum, wanted);
+	return 0;
+}
+
 int snapshot_from_json(const json_t *v, struct snapshot **ret, struct sn_error *e)
 {
 	_cleanup_(snapshot_freep) struct snapshot *s = snapshot_new();
@@ -217,7 +255,7 @@ int snapshot_from_json(const json_t *v, struct snapshot **ret, struct sn_error *
 	if (json_require_object(v, NULL, e) < 0 ||
 	    json_read_int(v, NULL, "sennit_snapshot", JSON_REQUIRED, STORED_VERSION, STORED_VERSION,
 			  &version, e) < 0 ||
-	    read_id(v, NULL, "mesh", s->mesh_id, e) < 0 ||
+	    check_sum(v, e) < 0 || read_id(v, NULL, "mesh", s->mesh_id, e) < 0 ||
 	    read_id(v, NULL, "self", s->self_id, e) < 0 ||
 	    read_text(v, NULL, "name", &s->mesh_name, e) < 0 ||
 	    read_text(v, NULL, "revision", &s->revision, e) < 0 ||
