@@ -12,12 +12,16 @@
 int file_read(const char *path, size_t limit, char **ret, size_t *ret_len)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* a pipe in its place must not make us wait for who writes to it */
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char chunk[8192];
+	struct stat st;
 	ssize_t n;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
+	if (S_ISFIFO(st.st_mode))
+		return -ESPIPE;
 	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
