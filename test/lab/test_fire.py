@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from conftest import end_and_judge
-from fire import documents, transport
+from fire import changes, disk, documents, mesh_file, transport
 from fire.case import Case
 from fire.stand import Stand
 from sennitlab import programs
 
-CASES = [*documents.CASES, *transport.CASES]
+CASES = [*documents.CASES, *transport.CASES, *changes.CASES, *mesh_file.CASES, *disk.CASES]
 # VmHWM, after documents of a hundred megabytes
 MOST_MEMORY_KB = 64 << 10
 

@@ -7,6 +7,9 @@
     stand.py        the lab with it: acts, looks, heals, writes the table
     transport.py    rows: the way to the service, TLS, HTTP
     documents.py    rows: what Rancher's documents say
+    changes.py      rows: ETags, versions, /changes
+    mesh_file.py    rows: mesh.json as the source
+    disk.py         rows: what is stored, restarts
 
 Each row is shown against a sennitd whose tunnel to a peer carries numbered
 packets all the time: test_fire.py.

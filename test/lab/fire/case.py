@@ -18,6 +18,7 @@ class Did(enum.Enum):
     KEPT = "kept the last good state, took nothing"
     PARTLY = "left out what is wrong, took the rest"
     TOOK = "took it"
+    AGAIN = "said so, read all again"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Case:
     restarts: bool = False
     long: bool = False
     limit: float = field(default=8)
+    file: bool = False  # the source is mesh.json
 
 
 def kept(name: str, says: str | tuple[str, ...], act: Act, **more: Any) -> Case:
@@ -44,6 +46,10 @@ def kept(name: str, says: str | tuple[str, ...], act: Act, **more: Any) -> Case:
 
 def partly(name: str, says: str | tuple[str, ...], act: Act, **more: Any) -> Case:
     return Case(name, Did.PARTLY, (says,) if isinstance(says, str) else says, act, **more)
+
+
+def again(name: str, says: str, act: Act, **more: Any) -> Case:
+    return Case(name, Did.AGAIN, (says,), act, **more)
 
 
 def took(name: str, says: str | tuple[str, ...], act: Act, **more: Any) -> Case:
