@@ -4,15 +4,18 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
-from test_metadata_server import (JSON, LIMIT, RECORDED, ROOT, TEXT, Mesh, Service,
+import test_metadata_server
+from test_metadata_server import (JSON, LIMIT, RECORDED, ROOT, TEXT, Mesh, Service, binary,
                                   mesh_of_the_recording, service, start, until)
 
 __all__ = ["service", "start"]
@@ -380,6 +383,29 @@ def test_a_waiting_client_that_goes_makes_room(start: Start) -> None:
         with socket.create_connection(("127.0.0.1", service.port), LIMIT) as s:
             s.sendall(poll)
         until(lambda: service.get(ROOT + "/version")[0] == 200, "there is room")
+
+
+def test_few_descriptors_mean_few_connections(start: Start, monkeypatch: pytest.MonkeyPatch,
+                                              tmp_path: Path) -> None:
+    """Rather than running out of them: those beyond are turned away."""
+    wrapper = tmp_path / "few"
+    wrapper.write_text(f'#!/bin/sh\nexec prlimit --nofile=200:200 "{binary()}" "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(test_metadata_server, "binary", lambda: wrapper)
+    service = start("--max-connections", "5000", "--max-per-client", "5000",
+                    mesh=mesh_of_the_recording())
+    found = re.search(r"the limit on open files allows (\d+) connections only", service.log())
+    assert found and 50 < (allowed := int(found[1])) < 200
+    held = [socket.create_connection(("127.0.0.1", service.port), LIMIT)
+            for _ in range(allowed + 20)]
+    refused = 0
+    for one in held[allowed:]:
+        one.settimeout(LIMIT)
+        refused += one.recv(4096).startswith(b"HTTP/1.1 503")
+    assert refused == 20
+    for one in held:
+        one.close()
+    until(lambda: service.get(ROOT + "/version")[0] == 200, "there is room again")
 
 
 def sockets(service: Service) -> int:
