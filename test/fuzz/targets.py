@@ -33,6 +33,8 @@ PARSERS = {
                    "read_payload,read_payloads,kind_of_v2,ike_answer_parse",),
     "legacy": ("src/inspect/legacy.c:verdict_of,look_at_ports,is_for_everything,look_at_rule,"
                "chain_drops,entry_at,legacy_parse",),
+    "look_around": ("src/metadata/look_around.c:next_line,look_around_resolv_conf,"
+                    "look_around_route,is_zero,look_around_ipv6_route,parse_bytes",),
     "mesh_file": ("src/model/mesh_file.c",),
     "metadata_answer": ("tools/metadata/answer.c", "tools/metadata/document.c",
                         "tools/metadata/history.c", "tools/metadata/render.c"),
