@@ -281,7 +281,8 @@ CASES = [
          unwan=lambda lab: lab.wan.unblock_udp("h4", 500, 4500), slow=True),
     # last, on a host that nothing else needs: what is tracked stays for half a minute
     Case("a full table of connections", "sysctl.conntrack", "warning", "connections is nearly full",
-         do=("nft 'table ip tracked { chain c { type filter hook output priority 0; ct state new accept; }; }'",
+         do=("nft 'table ip tracked { chain c { type filter hook output priority 0; "
+             "ct state new accept; }; }'",
              "python3 -c '\nimport socket, sys\n"
              "most = int(open(\"/proc/sys/net/netfilter/nf_conntrack_max\").read())\n"
              "out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
