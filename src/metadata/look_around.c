@@ -62,6 +62,8 @@ void look_around_route(const char *text, struct surroundings *ret)
 static bool parse_hex(const char *hex, struct sn_addr *ret)
 {
 	*ret = (struct sn_addr){ .family = AF_INET6 };
+	if (strlen(hex) != 32)
+		return false;
 	for (size_t i = 0; i < 16; i++) {
 		unsigned byte;
 

@@ -34,7 +34,7 @@ PARSERS = {
     "legacy": ("src/inspect/legacy.c:verdict_of,look_at_ports,is_for_everything,look_at_rule,"
                "chain_drops,entry_at,legacy_parse",),
     "look_around": ("src/metadata/look_around.c:next_line,look_around_resolv_conf,"
-                    "look_around_route,is_zero,look_around_ipv6_route,parse_bytes",),
+                    "look_around_route,parse_hex,look_around_ipv6_route",),
     "mesh_file": ("src/model/mesh_file.c",),
     "metadata_answer": ("tools/metadata/answer.c", "tools/metadata/document.c",
                         "tools/metadata/history.c", "tools/metadata/render.c"),
