@@ -26,6 +26,7 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.snapshot = d->snapshot,
 		.secrets = d->secret_ids.v,
 		.n_secrets = d->secret_ids.n,
+		.if_ids = d->numbers ? numbers_get(d->numbers) : NULL,
 		.uplink_forwarding = d->uplink_forwarding,
 		.docker_user = d->docker_user,
 		.underlay_mtu = d->underlay_mtu,
@@ -284,6 +285,8 @@ static void hook_settled(void *user)
 
 	/* the guard of the stored snapshot stands: others (Docker) may start now */
 	notify_ready(d->notify);
+	if (!d->wanted.guard_only)
+		numbers_settle(d->numbers, d->snapshot, &d->wanted, d->wanted_is_new);
 	if (d->wanted.guard_only || !d->wanted_is_new)
 		return; /* who the peers are is not known, or no news */
 	d->wanted_is_new = d->ike == NULL;
@@ -374,6 +377,8 @@ static void use_snapshot(struct daemon *d, struct snapshot *s)
 		log_info("the metadata service confirms the stored state of the mesh");
 	else
 		log_snapshot(s);
+	if (!d->numbers)
+		d->numbers = numbers_new(d->worker, d->net, d->config->state_dir, s->mesh_id);
 	if (!d->ike)
 		start_ike(d);
 	reconcile_wanted_changed(d->reconcile);
@@ -795,6 +800,7 @@ void daemon_free(struct daemon *d)
 	loop_worker_free(d->worker);
 	if (d->store_timer)
 		store_last(d);
+	numbers_free(d->numbers);
 	loop_timer_free(d->store_timer);
 	reconcile_free(d->reconcile);
 	ike_free(d->ike);

@@ -5,6 +5,7 @@
  *	daemon.c	made, started, ended; snapshots in, intent out
  *	self.c		who this host is, and what is done when that changes
  *	reload.c	configuration and secrets read again
+ *	numbers.c	the numbers of peers' XFRM interfaces
  *	notify.c	what the service manager is told
  *	containers.c	running containers and the MTU
  *	reconcile.c	observe, plan, apply
@@ -21,6 +22,7 @@
 #include "attach/attach.h"
 #include "daemon/identity.h"
 #include "daemon/notify.h"
+#include "daemon/numbers.h"
 #include "daemon/reconcile.h"
 #include "daemon/traffic.h"
 #include "health/health.h"
@@ -87,6 +89,7 @@ struct daemon {
 	struct net *net;
 	struct ike *ike; /* NULL before the first snapshot */
 	struct attachments *attachments;
+	struct numbers *numbers; /* NULL before the first snapshot */
 	struct reconcile *reconcile;
 	char uplink[IFNAMSIZ];
 	bool uplink_forwarding;

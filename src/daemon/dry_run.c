@@ -94,11 +94,17 @@ static int print_plan(struct net *net, const struct config *config, const struct
 		      const struct intent_secret *secrets, size_t n_secrets, struct sn_error *e)
 {
 	_cleanup_(attachments_freep) struct attachments *attachments = NULL;
+	_cleanup_(numbers_freep) struct numbers *numbers =
+		numbers_new(NULL, net, config->state_dir, snapshot->mesh_id);
 	_cleanup_object_set_ struct object_set observed = { 0 };
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	_cleanup_plan_ struct plan plan = { 0 };
 	struct intent intent = {
-		.config = config, .snapshot = snapshot, .secrets = secrets, .n_secrets = n_secrets
+		.config = config,
+		.snapshot = snapshot,
+		.secrets = secrets,
+		.n_secrets = n_secrets,
+		.if_ids = numbers_get(numbers),
 	};
 	const struct dataplane *dataplane;
 	struct wanted wanted = { 0 };

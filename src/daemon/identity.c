@@ -104,7 +104,7 @@ int identity_save(const char *state_dir, const struct identity *id, struct sn_er
 int identity_remove(const char *state_dir, struct sn_error *e)
 {
 	/* the identity last: without it the snapshot would be believed */
-	static const char *const names[] = { "snapshot.json", "identity.json" };
+	static const char *const names[] = { "if_ids.json", "snapshot.json", "identity.json" };
 
 	for (size_t i = 0; i < SN_ARRAY_SIZE(names); i++) {
 		_cleanup_free_ char *path = file_of(state_dir, names[i]);

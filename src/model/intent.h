@@ -6,6 +6,7 @@
 #pragma once
 
 #include "model/config.h"
+#include "model/if_ids.h"
 #include "model/snapshot.h"
 
 #include <net/if.h>
@@ -32,12 +33,6 @@ struct intent_secret {
 	char id[SECRET_ID_SIZE]; /* 16 hex digits, secret_id() in secret/secret.h */
 };
 
-/* The number of a peer's XFRM interface and SAs. */
-struct intent_if_id {
-	char peer[SN_ID_SIZE];
-	uint32_t if_id; /* > 0 */
-};
-
 struct intent {
 	const struct config *config;
 	const struct snapshot *snapshot;
@@ -50,8 +45,7 @@ struct intent {
 	 * the lowest that is not listed; the entry of a host that left holds its
 	 * number until the caller drops it, best when its link is gone.
 	 */
-	const struct intent_if_id *if_ids;
-	size_t n_if_ids;
+	const struct if_ids *if_ids; /* NULL: none */
 	/* what the host had before us, from observation, kept in the state file */
 	char uplink[IFNAMSIZ];  /* device of the default route; "" when there is none */
 	bool uplink_forwarding; /* it forwarded before we asked it to */

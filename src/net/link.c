@@ -170,7 +170,7 @@ void link_observe(const struct link_table *t, const struct link_deleter *deleter
 		const struct link_info *master = link_table_find(t, info->master);
 		struct object_link *o;
 
-		if (!info->ours || link_deleter_has(deleter, info->index))
+		if (!info->ours || (deleter && link_deleter_has(deleter, info->index)))
 			continue;
 		o = object_set_add(ret, OBJECT_LINK)->link;
 		*o = info->o;

@@ -46,7 +46,7 @@ int link_get(struct netlink *nl, const char *name, struct link_info *ret, struct
 /* The same by its index. */
 int link_get_index(struct netlink *nl, int index, struct link_info *ret, struct sn_error *e);
 
-/* Adds those of ours whose index is not hidden; index is of struct link_deleter. */
+/* Adds those of ours but what the deleter (may be NULL) has. */
 struct link_deleter;
 void link_observe(const struct link_table *t, const struct link_deleter *deleter,
 		  struct object_set *ret);

@@ -228,6 +228,18 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 	object_set_sort_found(ret);
 }
 
+int net_observe_links(struct net *net, struct object_set *ret)
+{
+	_cleanup_link_table_ struct link_table links = { 0 };
+	int r = read_links(net, &links);
+
+	if (r != 0)
+		return r < 0 ? r : -EAGAIN;
+	*ret = (struct object_set){ 0 };
+	link_observe(&links, NULL, ret);
+	return 0;
+}
+
 int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 {
 	enum object_kind kind = (step->wanted ? step->wanted : step->found)->kind;

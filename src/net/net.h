@@ -39,6 +39,9 @@ SN_DEFINE_CLEANUP(struct net *, net_free);
  */
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
 		 unsigned *ret_known);
+/* The links among them alone, those on their way out too. 0 or a negative errno. *ret is written.
+ */
+int net_observe_links(struct net *net, struct object_set *ret);
 /* Why the last net_observe() did not know all kinds; "" when it did. */
 const char *net_last_failure(const struct net *net);
 

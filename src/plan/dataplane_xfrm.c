@@ -30,50 +30,16 @@ static const struct guard_tunnel guard_tunnel = {
 	.kernel_esp = true,
 };
 
-struct numbers {
-	ARRAY(struct intent_if_id) given;
-};
-
-static uint32_t find_number(const struct numbers *numbers, const char *peer)
-{
-	array_foreach(&numbers->given, g) {
-		if (streq(g->peer, peer))
-			return g->if_id;
-	}
-	return 0;
-}
-
-static bool is_taken(const struct numbers *numbers, uint32_t if_id)
-{
-	array_foreach(&numbers->given, g) {
-		if (g->if_id == if_id)
-			return true;
-	}
-	return false;
-}
-
-/* What is listed, of several entries for one peer or number the first; then the new peers. */
-static void number_peers(const struct intent *intent, struct numbers *ret)
+/* Those given so far, then the new peers. */
+static void number_peers(const struct intent *intent, struct if_ids *ret)
 {
 	const struct snapshot *s = intent->snapshot;
-	uint32_t next = 1;
 
-	for (size_t i = 0; i < intent->n_if_ids; i++) {
-		const struct intent_if_id *k = &intent->if_ids[i];
-
-		if (k->if_id && !find_number(ret, k->peer) && !is_taken(ret, k->if_id))
-			*array_add(&ret->given) = *k;
-	}
+	if (intent->if_ids)
+		if_ids_copy(intent->if_ids, ret);
 	array_foreach(&s->hosts, h) {
-		struct intent_if_id *k;
-
-		if (!tunnel_is_peer(s, h) || find_number(ret, h->id))
-			continue;
-		while (is_taken(ret, next))
-			next++;
-		k = array_add(&ret->given);
-		snprintf(k->peer, sizeof(k->peer), "%s", h->id);
-		k->if_id = next;
+		if (tunnel_is_peer(s, h))
+			if_ids_give(ret, h->id);
 	}
 }
 
@@ -111,6 +77,10 @@ static void add_peer(const struct intent *intent, const struct host *peer, uint3
 {
 	char device[IFNAMSIZ];
 
+	if (!if_id) {
+		tunnel_remark(w, "no number is left for peer %s, it gets no tunnel", peer->id);
+		return;
+	}
 	snprintf(device, sizeof(device), WIRE_XFRM_PREFIX "%" PRIu32, if_id);
 	tunnel_add_peer(intent, peer, device, if_id, w);
 	add_link(intent, peer, device, if_id, mtu, &w->objects);
@@ -130,7 +100,7 @@ static void want_guard(const struct intent *intent, struct wanted *ret)
 static int want(const struct intent *intent, struct wanted *ret, struct sn_error *e)
 {
 	const struct snapshot *s = intent->snapshot;
-	struct numbers numbers = { 0 };
+	_cleanup_if_ids_ struct if_ids numbers = { 0 };
 	int mtu, r = wire_check(intent, e);
 
 	if (r < 0)
@@ -143,9 +113,8 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 	number_peers(intent, &numbers);
 	array_foreach(&s->hosts, h) {
 		if (tunnel_is_peer(s, h))
-			add_peer(intent, h, find_number(&numbers, h->id), mtu, ret);
+			add_peer(intent, h, if_ids_find(&numbers, h->id), mtu, ret);
 	}
-	array_free(&numbers.given);
 	object_set_sort(&ret->objects);
 	return 0;
 }

@@ -30,7 +30,7 @@ struct case_intent {
 	struct snapshot *snapshot;
 	struct attachment attachments[MAX_ITEMS];
 	struct intent_secret secrets[MAX_ITEMS];
-	struct intent_if_id if_ids[MAX_ITEMS];
+	struct if_ids if_ids;
 	struct intent intent;
 };
 
@@ -115,11 +115,7 @@ static void read_lists(const json_t *doc, struct case_intent *ret)
 			 json_string_value(v));
 	}
 	json_object_foreach(json_object_get(doc, "if_ids"), peer, v) {
-		struct intent_if_id *k = &ret->if_ids[in->n_if_ids++];
-
-		sn_require(in->n_if_ids < MAX_ITEMS);
-		snprintf(k->peer, sizeof(k->peer), "%s", peer);
-		k->if_id = (uint32_t)json_integer_value(v);
+		sn_require(if_ids_add(&ret->if_ids, peer, (uint32_t)json_integer_value(v)));
 	}
 }
 
@@ -139,7 +135,7 @@ static void read_intent(const char *folder, struct case_intent *ret)
 	ret->intent.snapshot = ret->snapshot;
 	ret->intent.attachments = ret->attachments;
 	ret->intent.secrets = ret->secrets;
-	ret->intent.if_ids = ret->if_ids;
+	ret->intent.if_ids = &ret->if_ids;
 	ret->intent.uplink_forwarding = json_is_true(json_object_get(doc, "uplink_forwarding"));
 	ret->intent.docker_user = json_is_true(json_object_get(doc, "docker_user"));
 	ret->intent.underlay_mtu = (int)json_integer_value(json_object_get(doc, "underlay_mtu"));
@@ -151,6 +147,7 @@ static void free_intent(struct case_intent *in)
 {
 	config_free(in->config);
 	snapshot_free(in->snapshot);
+	if_ids_fini(&in->if_ids);
 }
 
 /* --- what is observed -------------------------------------------------------- */

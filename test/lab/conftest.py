@@ -12,6 +12,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from sennitlab import Lab, lab as lab_module, programs  # noqa: E402
 
+# what only one data plane has
+collect_ignore_glob = [f"test_{plane}_*.py" for plane in ("xfrm", "libipsec")
+                       if plane != lab_module.DATAPLANE]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="as many trials as the promises name")

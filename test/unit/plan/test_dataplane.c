@@ -303,18 +303,17 @@ static uint32_t number_of(const struct wanted *w, const char *peer)
 
 static void xfrm_numbers_stay_and_new_ones_are_the_lowest_free(void **state)
 {
-	/* h9 has left, h4 and the last h5 contradict others */
-	static const struct intent_if_id given[] = {
-		{ "h5", 2 }, { "h3", 1 }, { "h9", 4 }, { "h4", 1 }, { "h5", 7 }, { "h6", 0 },
-	};
+	_cleanup_if_ids_ struct if_ids given = { 0 };
 	_cleanup_mesh_ struct mesh m;
 	_cleanup_wanted_ struct wanted w = { 0 };
 
 	(void)state;
 	mesh_init(&m, 6, NULL);
 	mesh_finish(&m);
-	m.intent.if_ids = given;
-	m.intent.n_if_ids = SN_ARRAY_SIZE(given);
+	assert_true(if_ids_add(&given, "h5", 2) && if_ids_add(&given, "h3", 1));
+	/* has left */
+	assert_true(if_ids_add(&given, "h9", 4));
+	m.intent.if_ids = &given;
 	expect_want(&dataplane_xfrm, &m, &w);
 	assert_int_equal(number_of(&w, "h3"), 1);
 	assert_int_equal(number_of(&w, "h5"), 2);
