@@ -290,6 +290,7 @@ static void hook_settled(void *user)
 	if (d->wanted.guard_only || !d->wanted_is_new)
 		return; /* who the peers are is not known, or no news */
 	d->wanted_is_new = d->ike == NULL;
+	leftovers_look(d);
 	set_tunnels(d);
 	peers_update(d);
 }
@@ -302,6 +303,7 @@ static void on_ike_online(void *user)
 
 	log_notice("charon %d answers", ike_charon_pid(d->ike));
 	probe_set_ike_boot(d->probe, ike_boot_id(d->ike));
+	leftovers_look(d);
 	reconcile_request(d->reconcile, OBJECT_ALL_IKE | OBJECT_ALL_NET, true);
 }
 
@@ -769,6 +771,7 @@ int daemon_new(const struct config_source *source, struct config *config, struct
 	d->store_timer = loop_timer_new(d->loop, store_snapshot, d);
 	d->stored = true;
 	peers_init(d);
+	leftovers_init(d);
 	metrics_start(d);
 	load_stored_snapshot(d);
 	r = daemon_open_metadata(d, e);
@@ -805,6 +808,7 @@ void daemon_free(struct daemon *d)
 	reconcile_free(d->reconcile);
 	ike_free(d->ike);
 	metrics_stop(d);
+	leftovers_fini(d);
 	peers_fini(d);
 	attachments_free(d->attachments);
 	net_free(d->net);

@@ -6,6 +6,7 @@
  *	self.c		who this host is, and what is done when that changes
  *	reload.c	configuration and secrets read again
  *	numbers.c	the numbers of peers' XFRM interfaces
+ *	leftovers.c	SAs and policies of a charon that died
  *	notify.c	what the service manager is told
  *	containers.c	running containers and the MTU
  *	reconcile.c	observe, plan, apply
@@ -91,6 +92,15 @@ struct daemon {
 	struct attachments *attachments;
 	struct numbers *numbers; /* NULL before the first snapshot */
 	struct reconcile *reconcile;
+	struct leftovers {
+		struct loop_timer *timer;
+		ARRAY(struct leftover_sa {
+			uint32_t spi;
+			struct sn_addr dst;
+			int64_t since;
+		})
+		unknown; /* as of the last look */
+	} leftovers;
 	char uplink[IFNAMSIZ];
 	bool uplink_forwarding;
 	bool docker_user;   /* Docker's chain is there */
@@ -172,6 +182,12 @@ void peers_ike_changed(struct daemon *d, const char *peer);
 /* NULL when it is none. */
 struct peer_boot *peers_find(const struct daemon *d, const char *peer);
 void peers_ike_error(struct daemon *d, const char *peer, const char *text);
+
+/* leftovers.c */
+void leftovers_init(struct daemon *d);
+void leftovers_fini(struct daemon *d);
+/* charon came or went, or who is a peer has changed: looks until nothing is left over. */
+void leftovers_look(struct daemon *d);
 
 /* problems.c: what is wrong with this host itself; never a peer. */
 struct host_problem {

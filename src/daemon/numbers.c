@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "plan/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -177,12 +178,27 @@ static bool is_peer(const struct snapshot *s, const char *id)
 	return h && h->state != HOST_GONE;
 }
 
+/* By a link, an SA or a policy. What cannot be read may have it. */
 static bool is_in_use(struct numbers *n, uint32_t number)
 {
+	_cleanup_net_xfrm_ struct net_xfrm x = { 0 };
 	char device[IFNAMSIZ];
+	struct sn_error e;
+	int r;
 
-	snprintf(device, sizeof(device), "snx%u", number);
-	return net_device_index(n->net, device) != -ENODEV;
+	snprintf(device, sizeof(device), WIRE_XFRM_PREFIX "%u", number);
+	if (net_device_index(n->net, device) != -ENODEV)
+		return true;
+	r = net_xfrm_read(n->net, &x, &e);
+	if (r < 0)
+		return r != -EPROTONOSUPPORT;
+	array_foreach(&x.sas, sa)
+		if (sa->if_id == number)
+			return true;
+	array_foreach(&x.policies, policy)
+		if (policy->if_id == number)
+			return true;
+	return false;
 }
 
 /* Of hosts that left, those that nothing has any more. */

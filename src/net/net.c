@@ -15,6 +15,7 @@
 #include "net/route.h"
 #include "net/sysctl.h"
 #include "net/watch.h"
+#include "net/xfrm.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -26,6 +27,7 @@
 struct net {
 	struct loop *loop;
 	struct netlink *nl;
+	struct netlink *xfrm; /* NULL until it is needed */
 	struct nft *nft;
 	struct sysctls *sysctls;
 	struct link_deleter *deleter;
@@ -160,6 +162,7 @@ void net_free(struct net *net)
 	link_deleter_free(net->deleter);
 	sysctls_free(net->sysctls);
 	nft_free(net->nft);
+	netlink_free(net->xfrm);
 	netlink_free(net->nl);
 	free(net);
 }
@@ -246,6 +249,38 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 
 	sn_require(kinds[kind].apply);
 	return kinds[kind].apply(net, step, e);
+}
+
+static int open_xfrm(struct net *net, struct sn_error *e)
+{
+	return net->xfrm ? 0 : netlink_new(NETLINK_XFRM, &net->xfrm, e);
+}
+
+int net_xfrm_read(struct net *net, struct net_xfrm *ret, struct sn_error *e)
+{
+	int r = open_xfrm(net, e);
+
+	if (r < 0)
+		return r;
+	r = NETLINK_INTERRUPTED;
+	for (int i = 0; i < OBSERVE_TRIES && r == NETLINK_INTERRUPTED; i++)
+		r = xfrm_read(net->xfrm, ret, e);
+	return r <= 0 ? r : sn_error_set(e, -EAGAIN, "changed at each try while it was read");
+}
+
+int net_xfrm_delete_sa(struct net *net, const struct net_xfrm_sa *sa, struct sn_error *e)
+{
+	int r = open_xfrm(net, e);
+
+	return r < 0 ? r : xfrm_delete_sa(net->xfrm, sa, e);
+}
+
+int net_xfrm_delete_policy(struct net *net, const struct net_xfrm_policy *policy,
+			   struct sn_error *e)
+{
+	int r = open_xfrm(net, e);
+
+	return r < 0 ? r : xfrm_delete_policy(net->xfrm, policy, e);
 }
 
 int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e)

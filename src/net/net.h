@@ -73,6 +73,33 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 typedef void (*net_changed_fn)(unsigned kinds, const char *device, void *user);
 int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e);
 
+/*
+ * The kernel's ESP SAs and its policies, of those that have a number (if_id). Whose
+ * they are the number says; policies[].index is the kernel's own name for one.
+ */
+struct net_xfrm_sa {
+	uint32_t if_id;
+	uint32_t spi; /* host byte order */
+	struct sn_addr dst;
+};
+struct net_xfrm_policy {
+	uint32_t if_id;
+	uint32_t index;
+	uint8_t dir; /* XFRM_POLICY_IN, … of linux/xfrm.h */
+};
+struct net_xfrm {
+	ARRAY(struct net_xfrm_sa) sas; /* by SPI */
+	ARRAY(struct net_xfrm_policy) policies;
+};
+void net_xfrm_fini(struct net_xfrm *x);
+#define _cleanup_net_xfrm_ _cleanup_(net_xfrm_fini)
+/* 0 or a negative errno with e, -EPROTONOSUPPORT where the kernel has no XFRM. *ret is written. */
+int net_xfrm_read(struct net *net, struct net_xfrm *ret, struct sn_error *e);
+/* 0, also when it is gone already, or a negative errno with e. */
+int net_xfrm_delete_sa(struct net *net, const struct net_xfrm_sa *sa, struct sn_error *e);
+int net_xfrm_delete_policy(struct net *net, const struct net_xfrm_policy *policy,
+			   struct sn_error *e);
+
 /* The device of the main table's default route (lowest metric); "" when there is none. */
 int net_default_device(struct net *net, char ret[static IFNAMSIZ]);
 /*

@@ -11,6 +11,7 @@
 struct netlink {
 	struct mnl_socket *socket;
 	uint32_t seq;
+	bool secret; /* what it says is wiped when it is read: keys of SAs */
 	char buffer[RECEIVE_SIZE];
 };
 
@@ -28,6 +29,7 @@ int netlink_new(int bus, struct netlink **ret, struct sn_error *e)
 	struct timeval limit = { .tv_sec = NETLINK_TIMEOUT_MS / 1000,
 				 .tv_usec = NETLINK_TIMEOUT_MS % 1000 * 1000 };
 
+	nl->secret = bus == NETLINK_XFRM;
 	nl->socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
 	if (!nl->socket || mnl_socket_bind(nl->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		return sn_error_set(e, -errno, "netlink socket: %s", sn_strerror(-errno));
@@ -210,6 +212,8 @@ static int receive_answer(struct netlink *nl, struct answer *a)
 		if (n < 0)
 			return sn_error_set(a->e, -errno, "netlink: %s", sn_strerror(-errno));
 		r = take_datagram(nl, (size_t)n, a);
+		if (nl->secret)
+			explicit_bzero(nl->buffer, (size_t)n);
 	}
 	return r < 0 ? r : a->result;
 }

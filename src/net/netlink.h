@@ -20,7 +20,8 @@
 struct netlink;
 
 /*
- * bus: NETLINK_ROUTE, NETLINK_NETFILTER or NETLINK_XFRM. The socket belongs for ever to the
+ * bus: NETLINK_ROUTE, NETLINK_NETFILTER or NETLINK_XFRM (what that says holds keys, and is
+ * wiped from memory after each answer). The socket belongs for ever to the
  * network namespace the calling thread is in now. 0 or a negative errno with e.
  */
 int netlink_new(int bus, struct netlink **ret, struct sn_error *e);

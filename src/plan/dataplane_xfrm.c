@@ -66,6 +66,8 @@ static void add_conn(const struct intent *intent, const struct host *peer, uint3
 	*array_add(&c->local_ts) = all;
 	*array_add(&c->remote_ts) = all;
 	c->if_id = if_id;
+	/* the policies of a new charon accept what still comes by the SAs that one left */
+	c->reqid = if_id;
 	c->esn = true;
 	c->replay_window = REPLAY_WINDOW;
 	object_conn_seal(c);
