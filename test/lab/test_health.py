@@ -5,9 +5,9 @@ import os
 import signal
 import time
 
-from sennitlab import Lab, secret
+from sennitlab import Lab, patient, secret
 
-DOWN_BOUND = 2.0  # design §8
+DOWN_BOUND = patient(2.0)  # design §8
 UP_BOUND = 15.0
 
 

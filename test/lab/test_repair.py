@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from sennitlab import Lab
+from sennitlab import Lab, patient
 from sennitlab.host import Host
 from sennitlab.kernel import bridge_of, own_addresses, own_links, own_routes, own_tables
 from sennitlab.sas import same_tunnel, sas_of
 
-KERNEL_BOUND = 1.0
-IKE_BOUND = 3.0
+KERNEL_BOUND = patient(1.0)
+IKE_BOUND = patient(3.0)
 
 
 @pytest.fixture

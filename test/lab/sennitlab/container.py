@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 from .host import Host
 from .netns import Namespace
-from .wait import wait_for
+from .wait import patient, wait_for
 
 INTERFACE = "eth0"
 
@@ -63,13 +63,13 @@ class Container:
     def udp(self, port: int = 0) -> socket.socket:
         """A UDP socket in here, with a time-out."""
         sock = self.ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.settimeout(2)
+        sock.settimeout(patient(2))
         sock.bind(("0.0.0.0", port))
         return sock
 
     def raw(self, ethertype: int = 0x0003) -> socket.socket:
         """A packet socket on its interface: sends any frame, hears all (ETH_P_ALL)."""
         sock = self.ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
-        sock.settimeout(2)
+        sock.settimeout(patient(2))
         sock.bind((INTERFACE, ethertype))
         return sock

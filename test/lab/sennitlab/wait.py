@@ -20,12 +20,17 @@ class Unmet(AssertionError):
     """A condition did not come true in time; the text says what was seen."""
 
 
+def patient(seconds: float) -> float:
+    """A bound or a time-out as this machine can be held to it."""
+    return seconds * PATIENCE
+
+
 def wait_for(predicate: Callable[[], T], limit: float, what: str,
              seen: Callable[[], str] | None = None, step: float = 0.01) -> T:
     """The first true value of predicate(), looked at every `step` seconds.
 
     Raises Unmet after `limit` seconds (times PATIENCE), with seen() to explain."""
-    limit *= PATIENCE
+    limit = patient(limit)
     end = time.monotonic() + limit
     while True:
         last: object
