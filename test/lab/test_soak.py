@@ -24,7 +24,9 @@ from sennitlab.soak import Soak
 HOUR = 3600
 SHORT = 5
 WARM_UP = 0.15           # of the time
-RSS_GROWTH_KB = {"sennitd": 1024, "charon": 2048}  # after the warm-up
+# After the warm-up. charon's is not our code: its threads' heaps fill for a long time (measured
+# 1.5 kB/s after five minutes of this, and falling); the bound is for what would not end.
+RSS_GROWTH_KB = {"sennitd": 1024, "charon": 6144}
 # Of the passes. All namespaces of a machine share the kernel's lock of links and routes: who makes
 # and removes namespaces beside makes a pass wait for it now and then.
 SLOW_SHARE = 0.02

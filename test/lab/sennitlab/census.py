@@ -50,7 +50,9 @@ def _plain(text: str) -> list[str]:
 
 def _routes(host: Host) -> list[str]:
     text = host.ns.run("ip", "route", "show", "table", "all").stdout
-    return [line.replace(" linkdown", "") for line in _plain(text)]
+    # charon's TUN has another link-local address with each charon
+    return [line.replace(" linkdown", "") for line in _plain(text)
+            if not line.startswith("local fe80:")]
 
 
 def _links(host: Host) -> list[str]:
@@ -69,7 +71,9 @@ def _addresses(host: Host) -> list[str]:
 
 
 def _tables(host: Host) -> list[str]:
-    return _VETH.sub("snv#", host.ns.run("nft", "-s", "list", "ruleset").stdout).splitlines()
+    """Each table with its rules in order; the tables in any."""
+    text = _VETH.sub("snv#", host.ns.run("nft", "-s", "list", "ruleset").stdout)
+    return sorted(re.split(r"^(?=table )", text, flags=re.MULTILINE))
 
 
 def _sas(host: Host) -> list[str]:
