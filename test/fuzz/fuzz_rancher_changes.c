@@ -60,14 +60,30 @@ static struct snapshot *snapshot_of(struct rancher_facts *f, const struct snapsh
 	return s;
 }
 
-static void check_taken(struct rancher_facts *f, const uint8_t *data, size_t size,
-			const struct rancher_change *c, const struct snapshot *before)
+/* What follows from the last snapshot is what follows from nothing but the entries. */
+static void check_followed(const struct config *config, const uint8_t *data, size_t size,
+			   const struct snapshot *before, const struct snapshot *followed)
+{
+	_cleanup_(rancher_facts_freep) struct rancher_facts *f = new_facts(config);
+	_cleanup_(snapshot_freep) struct snapshot *anew = NULL;
+	struct rancher_change c;
+	struct sn_error e;
+
+	sn_require(rancher_facts_change(f, (const char *)data, size, "1", &c, &e) == 0);
+	free(c.version);
+	anew = snapshot_of(f, before);
+	sn_require(!anew == !followed && (!anew || snapshot_equal(anew, followed)));
+}
+
+static void check_taken(const struct config *config, struct rancher_facts *f, const uint8_t *data,
+			size_t size, const struct rancher_change *c, const struct snapshot *before)
 {
 	_cleanup_(snapshot_freep) struct snapshot *s = snapshot_of(f, before), *again = NULL;
 	struct rancher_change second = { .version = NULL };
 	struct sn_error e;
 
 	sn_require(c->version);
+	check_followed(config, data, size, before, s);
 	if (c->kind != RANCHER_CHANGE_SOME)
 		return;
 	sn_require(rancher_facts_change(f, (const char *)data, size, "1", &second, &e) == 0);
@@ -87,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sn_error e = { 0 };
 
 	if (rancher_facts_change(f, (const char *)data, size, "1", &c, &e) == 0) {
-		check_taken(f, data, size, &c, before);
+		check_taken(config, f, data, size, &c, before);
 		free(c.version);
 		return 0;
 	}

@@ -43,7 +43,7 @@ PARSERS = {
     "rancher": ("src/model/rancher.c", "src/model/settle.c", "src/model/claims.c",
                 "src/model/draft.c"),
     "rancher_changes": ("src/model/rancher_changes.c",),
-    "rancher_entries": ("src/model/json_stream.c", "src/model/rancher_facts.c"),
+    "rancher_entries": ("src/model/json_stream.c",),
     "redact": ("src/inspect/redact.c",),
     "render": ("src/cli/render.c", "src/cli/render_peers.c", "src/cli/render_status.c",
                "src/cli/face.c"),
@@ -57,6 +57,11 @@ PARSERS = {
     "token": ("src/metadata/token.c",),
     "verbs": ("src/daemon/verbs.c",),
     "vici": ("src/ike/vici_codec.c",),
+}
+
+# And those that several targets reach together.
+SHARED = {
+    "src/model/rancher_facts.c": ("rancher", "rancher_changes", "rancher_entries"),
 }
 
 
