@@ -31,12 +31,16 @@ static void add_proposals(struct vici_writer *w, const char *name, const char *s
 	vici_end_list(w);
 }
 
-static void add_addr(struct vici_writer *w, const char *name, const struct sn_addr *addr)
+/* charon initiates between the first ones, and lets the peer come by all. */
+static void add_addrs(struct vici_writer *w, const char *name, const struct sn_addr *first,
+		      const struct conn_others *others)
 {
-	if (!sn_addr_is_set(addr))
+	if (!sn_addr_is_set(first))
 		return;
 	vici_add_list(w, name);
-	vici_add_item(w, "%s", SN_ADDR_STR(addr));
+	vici_add_item(w, "%s", SN_ADDR_STR(first));
+	array_foreach(&others->a, addr)
+		vici_add_item(w, "%s", SN_ADDR_STR(addr));
 	vici_end_list(w);
 }
 
@@ -98,8 +102,8 @@ void conn_write(const struct object_ike_conn *conn, struct vici_writer *w)
 {
 	vici_add_section(w, conn->name);
 	vici_add(w, "version", "2");
-	add_addr(w, "local_addrs", &conn->local_addr);
-	add_addr(w, "remote_addrs", &conn->remote_addr);
+	add_addrs(w, "local_addrs", &conn->local_addr, &conn->local_others);
+	add_addrs(w, "remote_addrs", &conn->remote_addr, &conn->remote_others);
 	add_proposals(w, "proposals", "prfsha256-x25519");
 	add_auth(w, "local", conn->self);
 	add_auth(w, "remote", conn->peer);

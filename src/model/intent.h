@@ -33,6 +33,12 @@ struct intent_secret {
 	char id[SECRET_ID_SIZE]; /* 16 hex digits, secret_id() in secret/secret.h */
 };
 
+/* The addresses that a tunnel is to be built between, where there is a choice. */
+struct intent_path {
+	char peer[SN_ID_SIZE];
+	struct sn_addr local, remote;
+};
+
 struct intent {
 	const struct config *config;
 	const struct snapshot *snapshot;
@@ -46,6 +52,9 @@ struct intent {
 	 * number until the caller drops it, best when its link is gone.
 	 */
 	const struct if_ids *if_ids; /* NULL: none */
+	/* What was found to work; of a peer that has none here the first pair is used. */
+	const struct intent_path *paths;
+	size_t n_paths;
 	/* what the host had before us, from observation, kept in the state file */
 	char uplink[IFNAMSIZ];  /* device of the default route; "" when there is none */
 	bool uplink_forwarding; /* it forwarded before we asked it to */

@@ -11,10 +11,12 @@
 /* A peer as the daemon's other modules need it. */
 struct wanted_peer {
 	char id[SN_ID_SIZE];
-	char device[IFNAMSIZ];     /* its packets leave and come in by: "ipsec0", "snx3" */
-	uint32_t if_id;            /* to be kept for the next struct intent; 0 = none */
-	struct sn_addr overlay_ip; /* unset: it has none, no heartbeats */
-	bool owner;                /* this host owns the pair (design §7) */
+	char device[IFNAMSIZ];        /* its packets leave and come in by: "ipsec0", "snx3" */
+	uint32_t if_id;               /* to be kept for the next struct intent; 0 = none */
+	struct sn_addr overlay_ip;    /* unset: it has none, no heartbeats */
+	bool owner;                   /* this host owns the pair (design §7) */
+	struct sn_addr local, remote; /* its tunnel's, on the underlay; unset: there is no pair */
+	unsigned n_paths;             /* pairs there are to choose from (plan/path.h) */
 };
 
 struct wanted {

@@ -120,6 +120,10 @@ struct object_ike_key {
 	unsigned order;              /* 0 = the one used for our own proof; all others are equal */
 };
 
+struct conn_others {
+	ARRAY(struct sn_addr) a;
+};
+
 /* A connection in charon: one peer. Key: name. */
 struct object_ike_conn {
 	char name[SN_ID_SIZE + 8]; /* "sennit-<peer>" */
@@ -132,6 +136,8 @@ struct object_ike_conn {
 	char peer[SN_ID_SIZE];
 	char self[SN_ID_SIZE];
 	struct sn_addr local_addr, remote_addr;
+	/* by which the peer may come, too; those above are not among them */
+	struct conn_others local_others, remote_others;
 	ARRAY(struct sn_prefix) local_ts;
 	ARRAY(struct sn_prefix) remote_ts;
 	bool owner; /* this host initiates and retries; the peer only answers */

@@ -106,12 +106,16 @@ static void conn_add_local(const struct object *o, struct strbuf *b)
 {
 	if (sn_addr_is_set(&o->conn->local_addr))
 		strbuf_adds(b, SN_ADDR_STR(&o->conn->local_addr));
+	array_foreach(&o->conn->local_others.a, a)
+		strbuf_addf(b, ",%s", SN_ADDR_STR(a));
 }
 
 static void conn_add_remote(const struct object *o, struct strbuf *b)
 {
 	if (sn_addr_is_set(&o->conn->remote_addr))
 		strbuf_adds(b, SN_ADDR_STR(&o->conn->remote_addr));
+	array_foreach(&o->conn->remote_others.a, a)
+		strbuf_addf(b, ",%s", SN_ADDR_STR(a));
 }
 
 static void add_selectors(const struct sn_prefix *v, size_t n, struct strbuf *b)
@@ -155,6 +159,12 @@ static void conn_copy(const struct object *o, struct object *ret)
 {
 	memset(&ret->conn->local_ts, 0, sizeof(ret->conn->local_ts));
 	memset(&ret->conn->remote_ts, 0, sizeof(ret->conn->remote_ts));
+	memset(&ret->conn->local_others, 0, sizeof(ret->conn->local_others));
+	memset(&ret->conn->remote_others, 0, sizeof(ret->conn->remote_others));
+	array_foreach(&o->conn->local_others.a, a)
+		*array_add(&ret->conn->local_others.a) = *a;
+	array_foreach(&o->conn->remote_others.a, a)
+		*array_add(&ret->conn->remote_others.a) = *a;
 	array_foreach(&o->conn->local_ts, p)
 		*array_add(&ret->conn->local_ts) = *p;
 	array_foreach(&o->conn->remote_ts, p)
@@ -165,6 +175,8 @@ static void conn_fini(struct object *o)
 {
 	array_free(&o->conn->local_ts);
 	array_free(&o->conn->remote_ts);
+	array_free(&o->conn->local_others.a);
+	array_free(&o->conn->remote_others.a);
 }
 
 static const struct object_field conn_fields[] = {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plan/tunnel.h"
 
+#include "plan/path.h"
+
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,13 +32,20 @@ static bool owns(const struct intent *intent, const struct host *peer)
 void tunnel_add_peer(const struct intent *intent, const struct host *peer, const char *device,
 		     uint32_t if_id, struct wanted *w)
 {
+	struct intent_path paths[PATHS_MAX];
 	struct wanted_peer *p = array_add(&w->peers);
+	size_t n = path_list(intent, peer, paths), used = path_chosen(intent, paths, n);
 
 	snprintf(p->id, sizeof(p->id), "%s", peer->id);
 	snprintf(p->device, sizeof(p->device), "%s", device);
 	p->if_id = if_id;
 	p->overlay_ip = peer->overlay_ip;
 	p->owner = owns(intent, peer);
+	p->n_paths = (unsigned)n;
+	if (n > 0) {
+		p->local = paths[used].local;
+		p->remote = paths[used].remote;
+	}
 }
 
 /* A secret file may name one secret twice. */
@@ -65,40 +74,51 @@ void tunnel_add_keys(const struct intent *intent, const struct host *peer, struc
 	}
 }
 
-/* Our own underlay address of this family: the configured one first. NULL: none. */
-static const struct sn_addr *local_address(const struct intent *intent, uint8_t family)
+/* Each once, and not the one in use. */
+static void add_other(struct conn_others *others, const struct sn_addr *used,
+		      const struct sn_addr *addr)
 {
-	const struct host *self = snapshot_self(intent->snapshot);
-
-	if (intent->config->underlay_address.family == family)
-		return &intent->config->underlay_address;
-	array_foreach(&self->underlay, a) {
-		if (a->family == family)
-			return a;
+	if (sn_addr_cmp(used, addr) == 0)
+		return;
+	array_foreach(&others->a, o) {
+		if (sn_addr_cmp(o, addr) == 0)
+			return;
 	}
-	return NULL;
+	*array_add(&others->a) = *addr;
+}
+
+static void set_addresses(const struct intent *intent, const struct host *peer,
+			  struct object_ike_conn *c)
+{
+	struct intent_path paths[PATHS_MAX];
+	size_t n = path_list(intent, peer, paths), used = path_chosen(intent, paths, n);
+
+	c->local_addr = paths[used].local;
+	c->remote_addr = paths[used].remote;
+	for (size_t i = 0; i < n; i++) {
+		add_other(&c->local_others, &c->local_addr, &paths[i].local);
+		add_other(&c->remote_others, &c->remote_addr, &paths[i].remote);
+	}
 }
 
 struct object_ike_conn *tunnel_add_conn(const struct intent *intent, const struct host *peer,
 					struct wanted *w)
 {
-	const struct sn_addr *remote = &peer->underlay.v[0];
-	const struct sn_addr *local = local_address(intent, remote->family);
+	struct intent_path paths[PATHS_MAX];
 	struct object_ike_conn *c;
 
-	if (!local) {
+	if (path_list(intent, peer, paths) == 0) {
 		tunnel_remark(w,
 			      "no tunnel with host %s: this host has no underlay address of the "
 			      "family of %s",
-			      peer->id, SN_ADDR_STR(remote));
+			      peer->id, SN_ADDR_STR(&peer->underlay.v[0]));
 		return NULL;
 	}
 	c = object_set_add(&w->objects, OBJECT_IKE_CONN)->conn;
 	snprintf(c->name, sizeof(c->name), SENNIT_IKE_PREFIX "%s", peer->id);
 	snprintf(c->peer, sizeof(c->peer), "%s", peer->id);
 	snprintf(c->self, sizeof(c->self), "%s", intent->snapshot->self_id);
-	c->local_addr = *local;
-	c->remote_addr = *remote;
+	set_addresses(intent, peer, c);
 	c->owner = owns(intent, peer);
 	c->encap = intent->config->encap;
 	c->ike_rekey_s = intent->config->ike_rekey_s;
