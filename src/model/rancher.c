@@ -20,6 +20,7 @@
 #include <stdio.h>
 
 #define SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
+#define ADDRESSES_LABEL "io.sennit.addresses"
 #define ROUTER_LABEL "io.rancher.container.agent_service.ipsec"
 #define SIDEKICKS_LABEL "io.rancher.sidekicks"
 #define ROUTER_SIDEKICK "router"
@@ -192,6 +193,28 @@ static void read_wrong_host(const json_t *v, struct rancher_host *h)
 	snprintf(h->id, sizeof(h->id), "%s", id && !h->never_ours ? id : "");
 }
 
+/* Rancher's host has one address; who has more says them here, by commas. */
+static int read_more(const json_t *labels, const struct json_place *at, struct rancher_host *h,
+		     struct sn_error *e)
+{
+	struct json_place here = json_key(at, ADDRESSES_LABEL);
+	_cleanup_free_ char *copy = NULL;
+	const char *text = NULL;
+	char *rest = NULL;
+
+	if (json_read_string(labels, at, ADDRESSES_LABEL, JSON_OPTIONAL, &text, e) < 0)
+		return e->code;
+	copy = xstrdup(text ? text : "");
+	for (char *s = strtok_r(copy, ", ", &rest); s; s = strtok_r(NULL, ", ", &rest)) {
+		if (h->more.n == HOST_MAX_ADDRESSES - 1)
+			return json_fail(&here, e, "more than %d addresses",
+					 HOST_MAX_ADDRESSES - 1);
+		if (sn_addr_parse(s, array_add(&h->more)) < 0)
+			return json_fail(&here, e, "'%.60s' is not an IP address", s);
+	}
+	return 0;
+}
+
 /* Its subnet as the label has it; wrong: what the host had stays. */
 static void read_labels(const json_t *v, struct rancher_host *h, struct sn_error *e)
 {
@@ -200,9 +223,18 @@ static void read_labels(const json_t *v, struct rancher_host *h, struct sn_error
 
 	h->labels_wrong = json_read_object(v, NULL, "labels", JSON_OPTIONAL, &labels, e) < 0 ||
 			  (labels && json_read_prefix(labels, &labels_at, SUBNET_LABEL,
-						      JSON_OPTIONAL, &h->subnet, e) < 0);
-	if (h->labels_wrong)
+						      JSON_OPTIONAL, &h->subnet, e) < 0) ||
+			  (labels && read_more(labels, &labels_at, h, e) < 0);
+	if (h->labels_wrong) {
 		h->subnet = (struct sn_prefix){ 0 };
+		h->more.n = 0;
+	}
+}
+
+void rancher_host_fini(struct rancher_host *h)
+{
+	array_free(&h->more);
+	free(h->name);
 }
 
 static char *read_name(const json_t *v)

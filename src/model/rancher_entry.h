@@ -23,8 +23,11 @@ struct rancher_host {
 	bool labels_wrong;   /* of a good entry: see the error; what it had stays */
 	enum host_state state;
 	struct sn_prefix subnet; /* unset: none */
+	/* besides addr, as the label io.sennit.addresses says: "192.0.2.12, 2001:db8::2" */
+	ARRAY(struct sn_addr) more;
 	char *name;
 };
+void rancher_host_fini(struct rancher_host *h);
 
 struct rancher_container {
 	struct sn_addr addr;

@@ -184,7 +184,7 @@ static void entry_clear(struct entry *x)
 {
 	free(x->problem);
 	if (x->host)
-		free(x->host->name);
+		rancher_host_fini(x->host);
 	free(x->host);
 	*x = (struct entry){ .used = false };
 }
@@ -536,6 +536,8 @@ static void add_host(struct making *m, const struct entry *x)
 	h->state = from->state;
 	h->name = xstrdup_null(from->name);
 	*array_add(&h->underlay) = from->addr;
+	array_foreach(&from->more, a)
+		*array_add(&h->underlay) = *a;
 	if (from->labels_wrong)
 		m->d.hosts.v[m->d.hosts.n - 1].subnets_stay = true;
 	if (!sn_addr_is_set(&from->subnet.addr))

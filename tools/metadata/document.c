@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "document.h"
 
+#include "base/strbuf.h"
 #include "render.h"
 
 #include <stdio.h>
@@ -73,6 +74,7 @@ static uint64_t host_hash(const struct document_host *h)
 	uint64_t x = hash_text(SN_HASH_INIT, h->id);
 
 	x = hash_text(x, h->name);
+	x = hash_text(x, h->more ? h->more : "");
 	x = hash_prefix(x, &addr);
 	x = hash_prefix(x, &h->subnet);
 	return sn_hash(x, &(uint8_t){ (uint8_t)h->state }, 1);
@@ -96,6 +98,16 @@ static bool is_flat(const struct host *h)
 	return true;
 }
 
+/* As the label io.sennit.addresses has them. */
+static char *other_addresses(const struct host *h)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	for (size_t i = 1; i < h->underlay.n; i++)
+		strbuf_addf(&b, "%s%s", i > 1 ? "," : "", SN_ADDR_STR(&h->underlay.v[i]));
+	return h->underlay.n > 1 ? strbuf_steal(&b) : NULL;
+}
+
 static void add_host(struct document *d, const struct host *h)
 {
 	struct document_host *to = array_add(&d->hosts);
@@ -103,6 +115,7 @@ static void add_host(struct document *d, const struct host *h)
 	memcpy(to->id, h->id, sizeof(to->id));
 	to->name = xstrdup(h->name);
 	to->addr = h->underlay.v[0];
+	to->more = other_addresses(h);
 	to->state = h->state;
 	array_foreach(&h->prefixes, p) {
 		if (!sn_prefix_is_single(p) && !sn_addr_is_set(&to->subnet.addr))
@@ -280,8 +293,10 @@ void document_unref(struct document *d)
 		for (size_t s = 0; s < SECTIONS; s++)
 			pieces_fini(&d->pieces[v][s]);
 	}
-	array_foreach(&d->hosts, h)
+	array_foreach(&d->hosts, h) {
 		free(h->name);
+		free(h->more);
+	}
 	array_foreach(&d->containers, c)
 		free(c->name);
 	array_free(&d->hosts);

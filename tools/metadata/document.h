@@ -33,6 +33,7 @@ struct document_host {
 	char id[SN_ID_SIZE];
 	char *name;
 	struct sn_addr addr;     /* the first underlay address */
+	char *more;              /* the others, by commas; NULL: none */
 	struct sn_prefix subnet; /* unset: none */
 	enum host_state state;
 	uint64_t hash;

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 
+#define ADDRESSES_LABEL "io.sennit.addresses"
 #define SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
 #define IP_LABEL "io.rancher.container.ip"
 /* Of the container whose address is its host's overlay address, in the flat plan. */
@@ -49,6 +50,13 @@ void render_host(const struct document *d, size_t i, enum api_version v, struct 
 	if (sn_addr_is_set(&h->subnet.addr)) {
 		LITERAL(b, "\"" SUBNET_LABEL "\":\"");
 		strbuf_adds(b, SN_PREFIX_STR(&h->subnet));
+		strbuf_addc(b, '"');
+	}
+	if (h->more) {
+		if (sn_addr_is_set(&h->subnet.addr))
+			strbuf_addc(b, ',');
+		LITERAL(b, "\"" ADDRESSES_LABEL "\":\"");
+		strbuf_adds(b, h->more);
 		strbuf_addc(b, '"');
 	}
 	LITERAL(b, "},\"local_storage_mb\":null,\"memory\":null,\"metadata_kind\":\"host\","

@@ -260,6 +260,14 @@ static void a_wrong_label_costs_the_host_its_subnet_only(void **state)
 	} rows[] = {
 		{ "7", "/hosts/1/labels", "not an object" },
 		{ "'x'", "/hosts/1/labels", "not an object" },
+		{ "{'io.sennit.addresses': 7}", "/hosts/1/labels/io.sennit.addresses",
+		  "not a string" },
+		{ "{'io.sennit.addresses': '192.0.2.22, x'}", "/hosts/1/labels/io.sennit.addresses",
+		  "'x' is not an IP address" },
+		{ "{'io.sennit.addresses': '1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,"
+		  "1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,"
+		  "1.1.1.1'}",
+		  "/hosts/1/labels/io.sennit.addresses", "more than 15 addresses" },
 		{ "{'io.rancher.network.per_host_subnet.subnet': 7}", "", "not a string" },
 		{ "{'io.rancher.network.per_host_subnet.subnet': ''}", "", "is not an IP prefix" },
 		{ "{'io.rancher.network.per_host_subnet.subnet': '10.42.2.0/33'}", "",
@@ -305,6 +313,22 @@ static void a_wrong_label_costs_the_host_its_subnet_only(void **state)
 		assert_string_equal(overlay_ip_of(after, "b"), "10.42.2.1");
 		assert_int_equal(after->problems.n, 1);
 	}
+}
+
+static void more_addresses_stand_in_a_label(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *s =
+		good("[" HOST_A ", {'uuid': 'b', 'state': 'active', 'agent_ip': '192.0.2.2', "
+		     "'labels': {'io.sennit.addresses': '192.0.2.22, 2001:db8::2'}}]",
+		     "[]");
+	const struct host *b = snapshot_find(s, "b");
+
+	(void)state;
+	assert_int_equal(s->problems.n, 0);
+	assert_int_equal(b->underlay.n, 3);
+	assert_string_equal(SN_ADDR_STR(&b->underlay.v[0]), "192.0.2.2");
+	assert_string_equal(SN_ADDR_STR(&b->underlay.v[1]), "192.0.2.22");
+	assert_string_equal(SN_ADDR_STR(&b->underlay.v[2]), "2001:db8::2");
 }
 
 static void what_is_wrong_as_a_whole_is_refused_as_a_whole(void **state)
@@ -686,6 +710,7 @@ int main(void)
 		cmocka_unit_test(only_four_states_are_peers),
 		cmocka_unit_test(a_wrong_host_is_refused_alone_with_its_place),
 		cmocka_unit_test(a_wrong_label_costs_the_host_its_subnet_only),
+		cmocka_unit_test(more_addresses_stand_in_a_label),
 		cmocka_unit_test(what_is_wrong_as_a_whole_is_refused_as_a_whole),
 		cmocka_unit_test(the_configuration_names_network_host_and_mesh),
 		cmocka_unit_test(only_endpoints_of_the_own_network_count),
