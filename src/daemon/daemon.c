@@ -27,6 +27,8 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.secrets = d->secret_ids.v,
 		.n_secrets = d->secret_ids.n,
 		.if_ids = d->numbers ? numbers_get(d->numbers) : NULL,
+		.paths = d->paths.v,
+		.n_paths = d->paths.n,
 		.uplink_forwarding = d->uplink_forwarding,
 		.docker_user = d->docker_user,
 		.underlay_mtu = d->underlay_mtu,
@@ -182,6 +184,13 @@ static uint64_t hash_intent(const struct daemon *d, const struct intent *intent)
 	hash = HASH_FIELD(hash, intent->uplink_forwarding);
 	hash = HASH_FIELD(hash, intent->docker_user);
 	hash = HASH_FIELD(hash, intent->underlay_mtu);
+	for (size_t i = 0; i < intent->n_paths; i++) {
+		const struct intent_path *p = &intent->paths[i];
+
+		hash = sn_hash(hash, p->peer, strlen(p->peer) + 1);
+		hash = HASH_FIELD(hash, p->local);
+		hash = HASH_FIELD(hash, p->remote);
+	}
 	for (size_t i = 0; i < intent->n_secrets; i++)
 		hash = sn_hash(hash, intent->secrets[i].id, strlen(intent->secrets[i].id) + 1);
 	for (size_t i = 0; i < intent->n_attachments; i++) {
@@ -772,6 +781,7 @@ int daemon_new(const struct config_source *source, struct config *config, struct
 	d->stored = true;
 	peers_init(d);
 	leftovers_init(d);
+	paths_start(d);
 	metrics_start(d);
 	load_stored_snapshot(d);
 	r = daemon_open_metadata(d, e);
@@ -809,6 +819,7 @@ void daemon_free(struct daemon *d)
 	ike_free(d->ike);
 	metrics_stop(d);
 	leftovers_fini(d);
+	paths_stop(d);
 	peers_fini(d);
 	attachments_free(d->attachments);
 	net_free(d->net);

@@ -11,6 +11,7 @@
  *	containers.c	running containers and the MTU
  *	reconcile.c	observe, plan, apply
  *	peers.c		health: probes and IKE events in, verdicts out
+ *	paths.c		which addresses each tunnel goes by
  *	problems.c	what is wrong with this host itself
  *	status.c	all of it as JSON
  *	metrics.c	all of it as metrics (metrics.h, metrics_text.c, traffic.h)
@@ -115,11 +116,17 @@ struct daemon {
 		char id[SN_ID_SIZE];
 		uint64_t ike_boot; /* of its charon, as heartbeats tell; 0: not known yet */
 		char said[128];    /* charon's last words on it that were logged, since it was up */
+		/* of paths.c */
+		int64_t path_since_ms; /* when another one was tried last; 0: never */
+		unsigned paths_tried;  /* others, since the peer was up */
 		/* for metrics */
 		uint64_t state_changes;
 		uint64_t ike_failures;
 	})
 	boots;
+	/* see paths.c */
+	ARRAY(struct intent_path) paths; /* other than the first of a peer */
+	struct loop_timer *paths_timer;
 	int64_t stall_seen; /* the last of the loop's stalls that health was told of */
 
 	struct traffic *traffic;
@@ -188,6 +195,10 @@ void leftovers_init(struct daemon *d);
 void leftovers_fini(struct daemon *d);
 /* charon came or went, or who is a peer has changed: looks until nothing is left over. */
 void leftovers_look(struct daemon *d);
+
+/* paths.c */
+void paths_start(struct daemon *d);
+void paths_stop(struct daemon *d);
 
 /* problems.c: what is wrong with this host itself; never a peer. */
 struct host_problem {

@@ -193,7 +193,12 @@ static json_t *peer_json(struct daemon *d, const struct wanted_peer *w)
 
 	json_object_set_new(peer, "id", json_string(w->id));
 	json_object_set_new(peer, "name", h ? outside_text(h->name) : json_null());
-	json_object_set_new(peer, "address", h ? addr_json(&h->underlay.v[0]) : json_null());
+	json_object_set_new(peer, "address",
+			    sn_addr_is_set(&w->remote) ? addr_json(&w->remote)
+			    : h                        ? addr_json(&h->underlay.v[0])
+						       : json_null());
+	json_object_set_new(peer, "local_address", addr_json(&w->local));
+	json_object_set_new(peer, "paths", json_integer(w->n_paths));
 	json_object_set_new(peer, "overlay_ip", addr_json(&w->overlay_ip));
 	json_object_set_new(peer, "prefixes", h ? prefixes_json(h) : json_array());
 	json_object_set_new(peer, "owner", json_boolean(w->owner));

@@ -21,6 +21,7 @@ static const char *const state_names[] = { "snapshot.json",
 					   "sysctls.json",
 					   "if_ids.json",
 					   "if_ids.json.bad",
+					   "paths.json",
 					   "down",
 					   NULL };
 

@@ -62,3 +62,45 @@ def test_the_underlay_is_ipv6(lab: Lab) -> None:
     lab.capture.sync()
     seen = lab.capture.classes(since)
     assert seen["esp-in-udp"] > 100 and not set(seen) - EXPECTED, seen
+
+
+def drop_ipv4(host: Host) -> None:
+    """What comes to IKE and ESP by IPv4 ends here, unseen."""
+    host.ns.nft("table ip cut { chain input { type filter hook input priority -400; "
+                "udp dport { 500, 4500 } drop; }; }\n")
+
+
+def address_of(host: Host, peer: Host) -> str:
+    return str(host.peers()[peer.id]["address"])
+
+
+def test_the_second_address_is_used_when_the_first_fails(lab: Lab) -> None:
+    h1, h2, h3 = lab.hosts.values()
+    for host in lab.hosts.values():
+        put(lab, host, str(host.address), v6_of(host))
+    lab.wait(lambda: all(host.peers()[p.id]["paths"] == 2 for host, p in pairs(lab)), 5, "two paths")
+    lab.wait_all_up(20)
+    assert all(address_of(a, b) == str(b.address) for a, b in pairs(lab)), "the first is the first"
+    drop_ipv4(h2)
+    try:
+        lab.wait(lambda: {remote(lab, h1, h2), remote(lab, h2, h1)} == {v6_of(h1), v6_of(h2)}, 30,
+                 "h1 and h2 meet by IPv6")
+        lab.wait_all_up(30)
+        assert address_of(h1, h3) == str(h3.address), "the others have no reason to change"
+        assert address_of(h1, h2) == v6_of(h2) and h1.plan() == []
+        # a restart goes on by what works
+        before = sas_of(h1, "h2")[0]["uniqueid"]
+        h1.kill()
+        h1.start()
+        lab.wait_all_up(20)
+        assert sas_of(h1, "h2")[0]["uniqueid"] == before and h1.plan() == []
+    finally:
+        h2.ns.nft("delete table ip cut\n")
+
+
+def test_a_first_address_of_a_family_we_lack_is_passed_over(lab: Lab) -> None:
+    h1, h2, _ = lab.hosts.values()
+    put(lab, h2, v6_of(h2), str(h2.address))
+    lab.wait(lambda: h1.peers()["h2"]["paths"] == 1, 5, "the metadata are read")
+    lab.wait_all_up(20)
+    assert remote(lab, h1, h2) == str(h2.address)

@@ -278,6 +278,45 @@ static void no_local_address_of_the_peers_family_is_that_peers_trouble_only(void
 	assert_true(has_remark(&w, "no tunnel with host h2"));
 }
 
+static void a_path_is_the_first_pair_or_the_one_that_the_intent_names(void **state)
+{
+	_cleanup_mesh_ struct mesh m;
+	_cleanup_wanted_ struct wanted first = { 0 }, named = { 0 }, stale = { 0 };
+	struct intent_path path = { .peer = "h2",
+				    .local = mesh_addr("2001:db8::1"),
+				    .remote = mesh_addr("2001:db8::2") };
+	const struct object_ike_conn *c;
+
+	(void)state;
+	mesh_init(&m, 3, NULL);
+	*array_add(&m.snapshot->hosts.v[0].underlay) = mesh_addr("2001:db8::1");
+	*array_add(&m.snapshot->hosts.v[1].underlay) = mesh_addr("2001:db8::2");
+	mesh_finish(&m);
+	expect_want(&dataplane_libipsec, &m, &first);
+	c = find_conn(&first, "sennit-h2");
+	assert_string_equal(SN_ADDR_STR(&c->remote_addr), "192.0.2.2");
+	assert_string_equal(SN_ADDR_STR(&c->remote_others.a.v[0]), "2001:db8::2");
+	assert_int_equal(first.peers.v[0].n_paths, 2);
+	assert_int_equal(first.peers.v[1].n_paths, 1);
+	assert_int_equal(find_conn(&first, "sennit-h3")->remote_others.a.n, 0);
+
+	m.intent.paths = &path;
+	m.intent.n_paths = 1;
+	expect_want(&dataplane_libipsec, &m, &named);
+	c = find_conn(&named, "sennit-h2");
+	assert_string_equal(SN_ADDR_STR(&c->local_addr), "2001:db8::1");
+	assert_string_equal(SN_ADDR_STR(&c->local_others.a.v[0]), "192.0.2.1");
+	assert_string_equal(SN_ADDR_STR(&c->remote_addr), "2001:db8::2");
+	assert_string_equal(SN_ADDR_STR(&named.peers.v[0].remote), "2001:db8::2");
+	/* other attributes, another tunnel */
+	assert_string_not_equal(c->child, find_conn(&first, "sennit-h2")->child);
+
+	path.remote = mesh_addr("2001:db8::9");
+	expect_want(&dataplane_libipsec, &m, &stale);
+	c = find_conn(&stale, "sennit-h2");
+	assert_string_equal(SN_ADDR_STR(&c->remote_addr), "192.0.2.2");
+}
+
 static void the_configured_underlay_address_is_used(void **state)
 {
 	_cleanup_mesh_ struct mesh m;
@@ -381,6 +420,7 @@ int main(void)
 		cmocka_unit_test(libipsec_carries_no_more_selectors_than_ike_can_count),
 		cmocka_unit_test(libipsec_has_no_tunnel_where_a_side_has_no_subnet),
 		cmocka_unit_test(no_local_address_of_the_peers_family_is_that_peers_trouble_only),
+		cmocka_unit_test(a_path_is_the_first_pair_or_the_one_that_the_intent_names),
 		cmocka_unit_test(the_configured_underlay_address_is_used),
 		cmocka_unit_test(xfrm_numbers_stay_and_new_ones_are_the_lowest_free),
 		cmocka_unit_test(the_guard_alone_is_part_of_the_whole),

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which pair of addresses a tunnel goes by, where there are several
+ * (plan/path.h). The first one, until the peer is not reached by it: then the
+ * next, and round again, with longer and longer stays. What works is kept, also
+ * over a restart of sennitd: the tunnel that stands would else be built anew.
+ *
+ * Both ends change by themselves. That is no race: charon answers on every pair,
+ * and the owner alone initiates at once (design §7).
+ *
+ * The file is a convenience: without it the search begins at the first pair.
+ */
+#include "daemon/daemon.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "plan/path.h"
+
+#include <stdio.h>
+
+#define LOOK_MS 1000
+#define STAY_MS 5000 /* by one pair, before the next is tried; doubled each round */
+#define STAY_DOUBLED_MAX 4
+#define FILE_VERSION 1
+#define FILE_LIMIT (1 << 20)
+
+static char *file_of(const struct daemon *d)
+{
+	return xasprintf("%s/paths.json", d->config->state_dir);
+}
+
+static int read_path(const json_t *entry, const struct json_place *at, struct intent_path *ret,
+		     struct sn_error *e)
+{
+	const char *peer;
+
+	if (json_require_object(entry, at, e) < 0 ||
+	    json_read_string(entry, at, "peer", JSON_REQUIRED, &peer, e) < 0 ||
+	    json_read_addr(entry, at, "local", JSON_REQUIRED, &ret->local, e) < 0 ||
+	    json_read_addr(entry, at, "remote", JSON_REQUIRED, &ret->remote, e) < 0)
+		return e->code;
+	if (!host_id_valid(peer))
+		return json_fail(at, e, "no host id");
+	snprintf(ret->peer, sizeof(ret->peer), "%s", peer);
+	return 0;
+}
+
+static int parse(struct daemon *d, const char *text, size_t len, struct sn_error *e)
+{
+	struct json_place at = json_key(NULL, "paths");
+	_cleanup_json_ json_t *doc = NULL;
+	const json_t *list, *entry;
+	int64_t version;
+	size_t i;
+
+	if (json_parse(text, len, &doc, e) < 0 || json_require_object(doc, NULL, e) < 0 ||
+	    json_read_int(doc, NULL, "sennit_paths", JSON_REQUIRED, FILE_VERSION, FILE_VERSION,
+			  &version, e) < 0 ||
+	    json_read_array(doc, NULL, "paths", JSON_REQUIRED, &list, e) < 0)
+		return e->code;
+	json_array_foreach(list, i, entry) {
+		struct json_place place = json_index(&at, i);
+		struct intent_path path;
+
+		if (read_path(entry, &place, &path, e) < 0)
+			return e->code;
+		*array_add(&d->paths) = path;
+	}
+	return 0;
+}
+
+static void load(struct daemon *d)
+{
+	_cleanup_free_ char *path = file_of(d), *text = NULL;
+	struct sn_error e;
+	size_t len;
+
+	if (file_read(path, FILE_LIMIT, &text, &len) < 0 || len == 0)
+		return;
+	if (parse(d, text, len, &e) == 0)
+		return;
+	d->paths.n = 0;
+	log_warning("%s: %s; each peer is tried by its first address", path, e.text);
+}
+
+static void save(struct daemon *d)
+{
+	_cleanup_free_ char *path = file_of(d), *text = NULL;
+	json_t *list = json_array();
+	_cleanup_json_ json_t *doc =
+		json_pack("{s:i, s:o}", "sennit_paths", FILE_VERSION, "paths", list);
+	int r;
+
+	array_foreach(&d->paths, p)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "peer", p->peer, "local",
+						      SN_ADDR_STR(&p->local), "remote",
+						      SN_ADDR_STR(&p->remote)));
+	text = json_dumps(doc, JSON_COMPACT);
+	sn_require(text);
+	r = file_replace(path, text, strlen(text), 0600);
+	if (r < 0)
+		log_warning("%s: %s; a restart would try each peer by its first address", path,
+			    sn_strerror(r));
+}
+
+/* --- choosing ------------------------------------------------------------------ */
+
+/* Silence may be the address's fault; a refusal to be the peer is not. */
+static bool may_be_the_path(enum peer_cause cause)
+{
+	return cause != CAUSE_AUTH_FAILED && cause != CAUSE_PROPOSAL_MISMATCH &&
+	       cause != CAUSE_TS_MISMATCH && cause != CAUSE_DUPLICATE_ID &&
+	       cause != CAUSE_IKE_RESTARTING && cause != CAUSE_SELF;
+}
+
+static void choose(struct daemon *d, const struct intent_path *path)
+{
+	array_foreach(&d->paths, p) {
+		if (streq(p->peer, path->peer)) {
+			*p = *path;
+			return;
+		}
+	}
+	*array_add(&d->paths) = *path;
+}
+
+static void try_next(struct daemon *d, const struct wanted_peer *w, struct peer_boot *s,
+		     const struct verdict *v)
+{
+	const struct host *peer = snapshot_find(d->snapshot, w->id);
+	struct intent_path paths[PATHS_MAX];
+	struct intent intent;
+	size_t n, next;
+
+	daemon_get_intent(d, &intent);
+	n = peer ? path_list(&intent, peer, paths) : 0;
+	if (n < 2)
+		return;
+	next = (path_chosen(&intent, paths, n) + 1) % n;
+	/* the first round is news, the next ones are not */
+	log_write_fields(s->paths_tried < n ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG,
+			 LOG_FIELDS({ "peer", w->id }),
+			 "peer %s: %s by %s; tried from %s to %s now", w->id,
+			 peer_state_to_string(v->state), SN_ADDR_STR(&w->remote),
+			 SN_ADDR_STR(&paths[next].local), SN_ADDR_STR(&paths[next].remote));
+	s->paths_tried++;
+	s->path_since_ms = loop_now(d->loop);
+	choose(d, &paths[next]);
+	daemon_intent_changed(d);
+}
+
+static int64_t stay_of(const struct peer_boot *s, const struct wanted_peer *w)
+{
+	return (int64_t)STAY_MS << SN_MIN(s->paths_tried / w->n_paths, (unsigned)STAY_DOUBLED_MAX);
+}
+
+static void forget_removed(struct daemon *d)
+{
+	for (size_t i = d->paths.n; i-- > 0;) {
+		if (!wanted_find_peer(&d->wanted, d->paths.v[i].peer))
+			array_remove(&d->paths, i);
+	}
+}
+
+/* Something works: it is what the next sennitd begins with. */
+static void settle(struct daemon *d, struct peer_boot *s)
+{
+	if (s->paths_tried) {
+		forget_removed(d);
+		save(d);
+	}
+	s->paths_tried = 0;
+}
+
+static void look_at(struct daemon *d, const struct wanted_peer *w, int64_t now)
+{
+	struct peer_boot *s = peers_find(d, w->id);
+	struct verdict v;
+
+	if (!s || !health_get(d->health, w->id, now, &v))
+		return;
+	if (v.state == PEER_UP || v.state == PEER_DEGRADED)
+		settle(d, s);
+	else if ((v.state == PEER_DOWN || v.state == PEER_CONNECTING) && may_be_the_path(v.cause) &&
+		 now - SN_MAX(s->path_since_ms, v.since_ms) >= stay_of(s, w))
+		try_next(d, w, s, &v);
+}
+
+static void on_look(void *user)
+{
+	struct daemon *d = user;
+	bool able = d->ike && ike_silent_since(d->ike) == 0 && !d->down && d->snapshot;
+
+	array_foreach(&d->wanted.peers, w) {
+		if (able && w->n_paths > 1)
+			look_at(d, w, loop_now(d->loop));
+	}
+	loop_timer_set(d->paths_timer, LOOK_MS);
+}
+
+void paths_start(struct daemon *d)
+{
+	load(d);
+	d->paths_timer = loop_timer_new(d->loop, on_look, d);
+	loop_timer_set(d->paths_timer, LOOK_MS);
+}
+
+void paths_stop(struct daemon *d)
+{
+	loop_timer_free(d->paths_timer);
+	array_free(&d->paths);
+}
