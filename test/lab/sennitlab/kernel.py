@@ -94,7 +94,15 @@ def own_links(host: Host) -> dict[str, dict[str, Any]]:
 
 
 def bridge_of(host: Host) -> str:
-    return next(name for name in own_links(host) if not name.startswith("snv"))
+    return next(name for name in own_links(host) if not name.startswith(("snv", "snx")))
+
+
+def tunnel_device(host: Host, peer: str) -> str:
+    """By which the host sends to the peer."""
+    for name, link in own_links(host).items():
+        if str(link["ifalias"]).endswith(f":peer:{peer}"):
+            return name
+    return "ipsec0"
 
 
 def own_addresses(host: Host) -> list[tuple[str, str, int]]:
