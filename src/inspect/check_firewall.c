@@ -15,9 +15,9 @@ static void advise_forward(struct finding *f, const char *owner, const char *bri
 	if (owner && streq(owner, "Docker"))
 		finding_set_next(
 			f,
-			"Let it pass in Docker's own place for that: iptables -I DOCKER-USER -i "
-			"%s -j ACCEPT; iptables -I DOCKER-USER -o %s -j ACCEPT. (Docker puts the "
-			"policy back at each start.)",
+			"Start sennitd, which puts two rules into DOCKER-USER, Docker's own place "
+			"for that. By hand: iptables -I DOCKER-USER -i %s -j ACCEPT; iptables -I "
+			"DOCKER-USER -o %s -j ACCEPT.",
 			bridge, bridge);
 	else if (owner && streq(owner, "ufw"))
 		finding_set_next(f,
