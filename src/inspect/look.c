@@ -345,7 +345,7 @@ static void look_at_uplink(struct exam *x, struct intent *intent)
 	struct sn_error e;
 	int index = 0;
 
-	if (x->route && route_default_index(x->route, &index, &e) == 0)
+	if (x->route && route_default_index(&index, &e) == 0)
 		link = link_table_find(&x->links, index);
 	if (!link)
 		return;

@@ -300,8 +300,9 @@ int net_default_device(struct net *net, char ret[static IFNAMSIZ])
 	int index = 0;
 	int r = NETLINK_INTERRUPTED;
 
+	(void)net;
 	for (int i = 0; i < OBSERVE_TRIES && r == NETLINK_INTERRUPTED; i++)
-		r = route_default_index(net->nl, &index, &e);
+		r = route_default_index(&index, &e);
 	if (r != 0)
 		return r < 0 ? r : -EAGAIN;
 	/* a device that left meanwhile took its route along */

@@ -174,6 +174,8 @@ static int take_message(const struct nlmsghdr *nlh, struct answer *a)
 	}
 	if (nlh->nlmsg_type >= NLMSG_MIN_TYPE && a->fn && a->result == 0) {
 		a->result = a->fn(nlh, a->user);
+		if (a->result == NETLINK_ENOUGH)
+			a->complete = true;
 		if (a->result < 0)
 			sn_error_set(a->e, a->result, "%s", sn_strerror(a->result));
 	}
@@ -234,6 +236,17 @@ int netlink_ask(struct netlink *nl, struct nlmsghdr *request, netlink_fn fn, voi
 	if (r == 0 && a.interrupted)
 		return NETLINK_INTERRUPTED;
 	return r;
+}
+
+int netlink_ask_once(int bus, struct nlmsghdr *request, netlink_fn fn, void *user,
+		     struct sn_error *e)
+{
+	_cleanup_(netlink_freep) struct netlink *nl = NULL;
+	int r = netlink_new(bus, &nl, e);
+
+	if (r == 0)
+		r = netlink_ask(nl, request, fn, user, e);
+	return r == NETLINK_ENOUGH ? 0 : r;
 }
 
 int netlink_order(struct netlink *nl, struct nlmsghdr *request, struct sn_error *e)

@@ -38,11 +38,16 @@ union netlink_request {
 /* Starts a request with a zeroed header of its family; returns that header. */
 void *netlink_begin(union netlink_request *req, uint16_t type, uint16_t flags, size_t header_size);
 
-/* One message of an answer. 0 to go on, a negative errno to give the answer up. */
+/*
+ * One message of an answer. 0 to go on, a negative errno to give the answer up; for
+ * netlink_ask_once() NETLINK_ENOUGH too.
+ */
 typedef int (*netlink_fn)(const struct nlmsghdr *nlh, void *user);
 
 /* A dump changed under our eyes (NLM_F_DUMP_INTR): ask again. */
 #define NETLINK_INTERRUPTED 1
+/* The rest of the answer is not wanted. */
+#define NETLINK_ENOUGH 2
 
 /*
  * An order: waits for the acknowledgement. NLM_F_REQUEST, NLM_F_ACK and the
@@ -56,6 +61,13 @@ int netlink_order(struct netlink *nl, struct nlmsghdr *request, struct sn_error 
  */
 int netlink_ask(struct netlink *nl, struct nlmsghdr *request, netlink_fn fn, void *user,
 		struct sn_error *e);
+/*
+ * The same on a socket of its own, in the network namespace the calling thread is in. fn
+ * may end the answer with NETLINK_ENOUGH, which counts as its end: the kernel makes a dump
+ * as it is read, so what is not read costs nothing.
+ */
+int netlink_ask_once(int bus, struct nlmsghdr *request, netlink_fn fn, void *user,
+		     struct sn_error *e);
 /*
  * Attributes of a message by number: ret[type] for type <= max, NULL when
  * absent. header_size: what stands before them.

@@ -286,32 +286,52 @@ static int default_oif(const struct nlattr *const *a)
 	return mnl_attr_get_payload_len(a[RTA_MULTIPATH]) >= sizeof(*hop) ? hop->rtnh_ifindex : 0;
 }
 
-static int on_default(const struct nlmsghdr *nlh, void *user)
+/* The IPv4 table is a trie that is walked in the order of destinations, 0.0.0.0 first. */
+static bool is_behind_defaults(const struct rtmsg *rtm, const struct nlattr *const *a)
 {
-	struct default_search *s = user;
-	const struct rtmsg *rtm = read_header(nlh, s->gateway ? s->gateway->family : AF_INET);
-	const struct nlattr *a[ROUTE_ATTRS + 1];
-	struct sn_addr gateway = { 0 };
-	uint32_t metric;
-	int index;
+	struct sn_addr dst, any = { .family = AF_INET };
 
-	if (!rtm || rtm->rtm_dst_len != 0 || rtm->rtm_table != RT_TABLE_MAIN ||
+	return rtm->rtm_table == RT_TABLE_MAIN && read_addr(a[RTA_DST], AF_INET, &dst) &&
+	       sn_addr_cmp(&dst, &any) > 0;
+}
+
+static void consider_default(const struct rtmsg *rtm, const struct nlattr *const *a,
+			     struct default_search *s)
+{
+	struct sn_addr gateway = { 0 };
+	uint32_t metric = netlink_attr_u32(a[RTA_PRIORITY]);
+	int index = default_oif(a);
+
+	if (rtm->rtm_dst_len != 0 || rtm->rtm_table != RT_TABLE_MAIN ||
 	    rtm->rtm_type != RTN_UNICAST)
-		return 0;
-	netlink_attrs(nlh, sizeof(*rtm), ROUTE_ATTRS, a);
+		return;
 	read_addr(a[RTA_GATEWAY], rtm->rtm_family, &gateway);
 	if (s->gateway && sn_addr_cmp(&gateway, s->gateway) != 0)
-		return 0;
-	index = default_oif(a);
-	metric = netlink_attr_u32(a[RTA_PRIORITY]);
+		return;
 	if (index > 0 && (s->index == 0 || metric < s->metric)) {
 		s->index = index;
 		s->metric = metric;
 	}
+}
+
+static int on_default(const struct nlmsghdr *nlh, void *user)
+{
+	struct default_search *s = user;
+	uint8_t family = s->gateway ? s->gateway->family : AF_INET;
+	const struct rtmsg *rtm = read_header(nlh, family);
+	const struct nlattr *a[ROUTE_ATTRS + 1];
+
+	if (!rtm)
+		return 0;
+	netlink_attrs(nlh, sizeof(*rtm), ROUTE_ATTRS, a);
+	if (family == AF_INET && is_behind_defaults(rtm, a))
+		return NETLINK_ENOUGH;
+	consider_default(rtm, a, s);
 	return 0;
 }
 
-static int find_default(struct netlink *nl, struct default_search *s, struct sn_error *e)
+/* The main table may hold a route to each container of the mesh: not all is read. */
+static int find_default(struct default_search *s, struct sn_error *e)
 {
 	union netlink_request req;
 	struct rtmsg *rtm = netlink_begin(&req, RTM_GETROUTE, NLM_F_DUMP, sizeof(*rtm));
@@ -319,15 +339,15 @@ static int find_default(struct netlink *nl, struct default_search *s, struct sn_
 
 	rtm->rtm_family = s->gateway ? s->gateway->family : AF_INET;
 	rtm->rtm_table = RT_TABLE_MAIN;
-	r = netlink_ask(nl, &req.h, on_default, s, e);
+	r = netlink_ask_once(NETLINK_ROUTE, &req.h, on_default, s, e);
 	/* a namespace that never had a route has no table either */
 	return r == -ENOENT ? 0 : r;
 }
 
-int route_default_index(struct netlink *nl, int *ret, struct sn_error *e)
+int route_default_index(int *ret, struct sn_error *e)
 {
 	struct default_search s = { 0 };
-	int r = find_default(nl, &s, e);
+	int r = find_default(&s, e);
 
 	if (r != 0)
 		return r;
@@ -353,7 +373,7 @@ int route_add_default(struct netlink *nl, int index, const struct sn_addr *gatew
 	mnl_attr_put(&req.h, RTA_GATEWAY, sn_addr_size(gateway), gateway->bytes);
 	mnl_attr_put_u32(&req.h, RTA_OIF, (uint32_t)index);
 	r = netlink_order(nl, &req.h, e);
-	if (r == -EEXIST && find_default(nl, &s, &ignored) >= 0 && s.index == index)
+	if (r == -EEXIST && find_default(&s, &ignored) >= 0 && s.index == index)
 		return 0;
 	return r;
 }

@@ -21,9 +21,10 @@ int route_apply(struct netlink *nl, const struct plan_step *step, struct sn_erro
 
 /*
  * The device index of the main table's IPv4 default route with the lowest metric; 0: none.
+ * In the network namespace of the calling thread. Reads no more of the table than its begin.
  * Returns 0, NETLINK_INTERRUPTED, or a negative errno with e.
  */
-int route_default_index(struct netlink *nl, int *ret, struct sn_error *e);
+int route_default_index(int *ret, struct sn_error *e);
 /*
  * Adds the IPv4 or IPv6 default route by gateway through this device, for
  * containers. 0, also when this very route is there, or a negative errno with e.
