@@ -45,6 +45,7 @@ static void add_pair(struct table *t, const json_t *obj, const char *first, cons
 static void add_prefixes(struct table *t, const json_t *peer)
 {
 	const json_t *prefixes = json_object_get(peer, "prefixes");
+	json_int_t all = json_integer_value(json_object_get(peer, "n_prefixes"));
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
 	for (size_t i = 0; i < json_array_size(prefixes); i++) {
@@ -52,6 +53,9 @@ static void add_prefixes(struct table *t, const json_t *peer)
 
 		strbuf_addf(&b, "%s%s", i ? " " : "", p ? p : "-");
 	}
+	if (all > (json_int_t)json_array_size(prefixes))
+		strbuf_addf(&b, " and %lld more",
+			    (long long)(all - (json_int_t)json_array_size(prefixes)));
 	table_add_cell(t, PLAIN, b.len ? strbuf_str(&b) : "-");
 }
 

@@ -178,17 +178,16 @@ static void add_health(struct strbuf *b, const struct face *f, const json_t *sta
 			  "builds them again");
 }
 
-static void add_apply(struct strbuf *b, const struct face *f, const json_t *status)
+/* The daemon lists no more than so many; how many there are stands beside. */
+static size_t all_of(const json_t *apply, const char *count, const json_t *listed)
 {
-	const json_t *apply = json_object_get(status, "apply");
-	const json_t *failing = json_object_get(apply, "failing");
-	const json_t *waiting = json_object_get(apply, "waiting");
-	size_t n = json_array_size(failing) + json_array_size(waiting);
+	json_int_t n = json_integer_value(json_object_get(apply, count));
 
-	if (n == 0)
-		return;
-	add_label(b, f, "unfinished");
-	strbuf_addf(b, "%zu\n", n);
+	return SN_MAX((size_t)SN_MAX(n, 0), json_array_size(listed));
+}
+
+static void add_failing(struct strbuf *b, const struct face *f, const json_t *failing)
+{
 	for (size_t i = 0; i < json_array_size(failing); i++) {
 		const json_t *o = json_array_get(failing, i);
 		_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -198,9 +197,34 @@ static void add_apply(struct strbuf *b, const struct face *f, const json_t *stat
 		strbuf_addf(&text, ": %s: %s", render_text(o, "object"), render_text(o, "error"));
 		add_below(b, f, RED, strbuf_str(&text));
 	}
+}
+
+static void add_waiting(struct strbuf *b, const struct face *f, const json_t *waiting)
+{
 	for (size_t i = 0; i < json_array_size(waiting); i++) {
 		const char *o = json_string_value(json_array_get(waiting, i));
 		_cleanup_free_ char *text = xasprintf("waiting: %s", o ? o : "-");
+
+		add_below(b, f, YELLOW, text);
+	}
+}
+
+static void add_apply(struct strbuf *b, const struct face *f, const json_t *status)
+{
+	const json_t *apply = json_object_get(status, "apply");
+	const json_t *failing = json_object_get(apply, "failing");
+	const json_t *waiting = json_object_get(apply, "waiting");
+	size_t n = all_of(apply, "n_failing", failing) + all_of(apply, "n_waiting", waiting);
+	size_t shown = json_array_size(failing) + json_array_size(waiting);
+
+	if (n == 0)
+		return;
+	add_label(b, f, "unfinished");
+	strbuf_addf(b, "%zu\n", n);
+	add_failing(b, f, failing);
+	add_waiting(b, f, waiting);
+	if (n > shown) {
+		_cleanup_free_ char *text = xasprintf("and %zu more", n - shown);
 
 		add_below(b, f, YELLOW, text);
 	}

@@ -9,6 +9,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Of one host: in the flat plan each container is one, and there may be 50,000 of them. */
+#define SHOWN_PREFIXES 16
+/* Objects that wait, and as many that fail. */
+#define SHOWN_TROUBLES 100
+
 static json_t *text_or_null(const char *s)
 {
 	return s && *s ? json_string(s) : json_null();
@@ -44,12 +49,13 @@ static json_t *ago(const struct daemon *d, int64_t at_ms)
 	return json_real((double)(loop_now(d->loop) - at_ms) / 1000);
 }
 
+/* The first of them; how many there are stands beside, as "n_prefixes". */
 static json_t *prefixes_json(const struct host *h)
 {
 	json_t *list = json_array();
 
-	array_foreach(&h->prefixes, p)
-		json_array_append_new(list, json_string(SN_PREFIX_STR(p)));
+	for (size_t i = 0; i < SN_MIN(h->prefixes.n, (size_t)SHOWN_PREFIXES); i++)
+		json_array_append_new(list, json_string(SN_PREFIX_STR(&h->prefixes.v[i])));
 	return list;
 }
 
@@ -59,10 +65,10 @@ static json_t *host_json(const struct daemon *d)
 
 	if (!self)
 		return json_null();
-	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "id", self->id, "name",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I}", "id", self->id, "name",
 			 outside_text(self->name), "overlay_ip", addr_json(&self->overlay_ip),
 			 "underlay", addr_json(&self->underlay.v[0]), "prefixes",
-			 prefixes_json(self));
+			 prefixes_json(self), "n_prefixes", (json_int_t)self->prefixes.n);
 }
 
 static json_t *mesh_json(const struct daemon *d)
@@ -140,8 +146,11 @@ static json_t *apply_json(const struct daemon *d)
 {
 	const struct reconcile_status *s = reconcile_get_status(d->reconcile);
 	json_t *waiting = json_array(), *failing = json_array();
+	json_int_t n_waiting = 0, n_failing = 0;
 
 	array_foreach(&s->troubles, t) {
+		if (++*(t->text ? &n_failing : &n_waiting) > SHOWN_TROUBLES)
+			continue;
 		if (!t->text)
 			json_array_append_new(waiting, outside_text(t->object));
 		else
@@ -150,7 +159,8 @@ static json_t *apply_json(const struct daemon *d)
 								 outside_text(t->text), "since_s",
 								 ago(d, t->since_ms)));
 	}
-	return json_pack("{s:o, s:o, s:b, s:I, s:I, s:I}", "waiting", waiting, "failing", failing,
+	return json_pack("{s:o, s:I, s:o, s:I, s:b, s:I, s:I, s:I}", "waiting", waiting,
+			 "n_waiting", n_waiting, "failing", failing, "n_failing", n_failing,
 			 "settled", s->settled, "passes", (json_int_t)s->passes, "changes",
 			 (json_int_t)s->changes, "repairs", (json_int_t)s->repairs);
 }
@@ -201,6 +211,7 @@ static json_t *peer_json(struct daemon *d, const struct wanted_peer *w)
 	json_object_set_new(peer, "paths", json_integer(w->n_paths));
 	json_object_set_new(peer, "overlay_ip", addr_json(&w->overlay_ip));
 	json_object_set_new(peer, "prefixes", h ? prefixes_json(h) : json_array());
+	json_object_set_new(peer, "n_prefixes", json_integer(h ? (json_int_t)h->prefixes.n : 0));
 	json_object_set_new(peer, "owner", json_boolean(w->owner));
 	json_object_set_new(peer, "device", json_string(w->device));
 	json_object_set_new(peer, "tunnel", tunnel_json(d, w->id));
