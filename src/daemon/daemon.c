@@ -40,18 +40,20 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 /* Without tunnels: guard, bridge and containers stay, peers go. */
 static void take_tunnels_out(struct wanted *w, const char *bridge)
 {
-	for (size_t i = w->objects.o.n; i-- > 0;) {
-		struct object *o = &w->objects.o.v[i];
+	size_t n = 0;
+
+	array_foreach(&w->objects.o, o) {
 		bool tunnel = o->kind == OBJECT_IKE_KEY || o->kind == OBJECT_IKE_CONN ||
 			      (o->kind == OBJECT_ROUTE && !o->route.unreachable &&
 			       !streq(o->route.oif, bridge)) ||
 			      (o->kind == OBJECT_LINK && o->link->kind == LINK_XFRM);
 
-		if (!tunnel)
-			continue;
-		object_fini(o);
-		array_remove(&w->objects.o, i);
+		if (tunnel)
+			object_fini(o);
+		else
+			w->objects.o.v[n++] = *o;
 	}
+	w->objects.o.n = n;
 	array_free(&w->peers);
 }
 

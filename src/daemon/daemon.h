@@ -10,6 +10,7 @@
  *	notify.c	what the service manager is told
  *	containers.c	running containers and the MTU
  *	reconcile.c	observe, plan, apply
+ *	troubles.c	what cannot be applied, for reconcile.c
  *	peers.c		health: probes and IKE events in, verdicts out
  *	paths.c		which addresses each tunnel goes by
  *	problems.c	what is wrong with this host itself

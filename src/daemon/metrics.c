@@ -120,7 +120,7 @@ static void take_reconcile(struct daemon *d, struct metrics *m)
 	m->passes = (double)s->passes;
 	m->settled = s->settled;
 	m->failing = m->waiting = 0;
-	array_foreach(&s->troubles, t)
+	array_foreach(&s->troubles.all, t)
 		*(t->text ? &m->failing : &m->waiting) += 1;
 	for (int kind = 0; kind < OBJECT_KINDS; kind++) {
 		const char *name = object_kind_to_string((enum object_kind)kind);

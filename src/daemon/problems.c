@@ -61,7 +61,7 @@ static void look_at_objects(struct daemon *d, struct list *l, int64_t now)
 	}
 	if (!s->failing_since_ms || now - s->failing_since_ms <= APPLY_FAILING_MS)
 		return;
-	array_foreach(&s->troubles, t) {
+	array_foreach(&s->troubles.all, t) {
 		if (!t->text)
 			continue;
 		p = add(l, "apply-failing", t->since_ms, "mend what the text says; it is retried");

@@ -77,81 +77,36 @@ static char *name_of(const struct plan_step *step)
 	return strbuf_steal(&b);
 }
 
-static struct reconcile_trouble *find_trouble(struct reconcile *r, const char *object)
-{
-	array_foreach(&r->status.troubles, t)
-		if (streq(t->object, object))
-			return t;
-	return NULL;
-}
-
-static void trouble_fini(struct reconcile_trouble *t)
-{
-	free(t->object);
-	free(t->text);
-}
-
 /* text NULL: not ready. Logs a failure when it is new or another one. */
 static void note_trouble(struct reconcile *r, const struct plan_step *step, const char *text)
 {
 	_cleanup_free_ char *object = name_of(step);
-	struct reconcile_trouble *t = find_trouble(r, object);
 
-	if (!t) {
-		t = array_add(&r->status.troubles);
-		t->object = sn_steal(object);
-		t->kind = object_of(step)->kind;
-		t->since_ms = loop_now(r->loop);
-	} else if (streq_null(t->text, text)) {
+	if (!troubles_note(&r->status.troubles, object_of(step), object, text, loop_now(r->loop)))
 		return;
-	}
-	free(t->text);
-	t->text = xstrdup_null(text);
 	if (text)
-		log_write_fields(LOG_LEVEL_ERROR, LOG_FIELDS({ "object", t->object }), "%s: %s",
-				 t->object, text);
+		log_write_fields(LOG_LEVEL_ERROR, LOG_FIELDS({ "object", object }), "%s: %s",
+				 object, text);
 	else
-		log_debug("%s: not ready yet", t->object);
+		log_debug("%s: not ready yet", object);
 }
 
 static void clear_trouble(struct reconcile *r, const struct plan_step *step)
 {
 	_cleanup_free_ char *object = name_of(step);
-	struct reconcile_trouble *t = find_trouble(r, object);
+	const struct trouble *t = troubles_find(&r->status.troubles, object);
 
-	if (!t)
-		return;
-	if (t->text)
+	if (t && t->text)
 		log_write_fields(LOG_LEVEL_NOTICE, LOG_FIELDS({ "object", object }),
 				 "%s: works now", object);
-	trouble_fini(t);
-	array_remove(&r->status.troubles, (size_t)(t - r->status.troubles.v));
-}
-
-/* An object that no plan names any more is in nobody's way, if the plan looked at its kind. */
-static void drop_settled_troubles(struct reconcile *r)
-{
-	for (size_t i = r->status.troubles.n; i-- > 0;) {
-		struct reconcile_trouble *t = &r->status.troubles.v[i];
-		bool named = !(r->known & OBJECT_BIT(t->kind));
-
-		array_foreach(&r->plan.steps, step) {
-			_cleanup_free_ char *object = name_of(step);
-
-			named |= streq(object, t->object);
-		}
-		if (named)
-			continue;
-		trouble_fini(t);
-		array_remove(&r->status.troubles, i);
-	}
+	troubles_clear(&r->status.troubles, object);
 }
 
 static void note_failing(struct reconcile *r)
 {
 	int64_t since = 0;
 
-	array_foreach(&r->status.troubles, t)
+	array_foreach(&r->status.troubles.all, t)
 		if (t->text && (!since || t->since_ms < since))
 			since = t->since_ms;
 	r->status.failing_since_ms = since;
@@ -273,7 +228,8 @@ static void end_pass(struct reconcile *r)
 {
 	bool settled = r->failed == 0 && (r->changed == 0 || !r->kinds);
 
-	drop_settled_troubles(r);
+	/* each step was done, or named in its way; other objects are in nobody's way */
+	troubles_end_pass(&r->status.troubles, r->known);
 	note_failing(r);
 	plan_fini(&r->plan);
 	object_set_fini(&r->observed);
@@ -410,9 +366,12 @@ static void note_reading(struct reconcile *r)
 
 static void drop_deletions(struct plan *plan)
 {
-	for (size_t i = plan->steps.n; i-- > 0;)
-		if (plan->steps.v[i].verb == PLAN_DELETE)
-			array_remove(&plan->steps, i);
+	size_t n = 0;
+
+	array_foreach(&plan->steps, step)
+		if (step->verb != PLAN_DELETE)
+			plan->steps.v[n++] = *step;
+	plan->steps.n = n;
 }
 
 /* Behind everything else: a change of routes alone needs nothing else to come or go. */
@@ -585,9 +544,7 @@ void reconcile_free(struct reconcile *r)
 	wanted_change_fini(&r->change);
 	object_set_fini(&r->observed);
 	object_set_fini(&r->observed_ike);
-	array_foreach(&r->status.troubles, t)
-		trouble_fini(t);
-	array_free(&r->status.troubles);
+	troubles_fini(&r->status.troubles);
 	free(r);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "daemon/troubles.h"
 #include "ike/ike.h"
 #include "loop/loop.h"
 #include "net/net.h"
@@ -81,13 +82,7 @@ struct reconcile_status {
 	char unread[256];         /* why some kinds could not be observed; "": they could */
 	int64_t unread_since_ms;
 	bool settled; /* the last pass found nothing to do but what is not ready */
-	ARRAY(struct reconcile_trouble {
-		char *object;
-		enum object_kind kind;
-		char *text; /* NULL: not ready */
-		int64_t since_ms;
-	})
-	troubles;
+	struct troubles troubles;
 };
 const struct reconcile_status *reconcile_get_status(const struct reconcile *r);
 /*

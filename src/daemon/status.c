@@ -148,7 +148,7 @@ static json_t *apply_json(const struct daemon *d)
 	json_t *waiting = json_array(), *failing = json_array();
 	json_int_t n_waiting = 0, n_failing = 0;
 
-	array_foreach(&s->troubles, t) {
+	array_foreach(&s->troubles.all, t) {
 		if (++*(t->text ? &n_failing : &n_waiting) > SHOWN_TROUBLES)
 			continue;
 		if (!t->text)

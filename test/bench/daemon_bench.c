@@ -55,7 +55,7 @@ static void print_figures(struct daemon *d)
 	       "\"slow_turns\": %llu, \"since_start_ms\": %lld}\n",
 	       cpu_ms(RUSAGE_SELF), cpu_ms(RUSAGE_THREAD), status_kb("VmRSS:"), status_kb("VmHWM:"),
 	       (unsigned long long)m.reads, (unsigned long long)r->passes,
-	       (unsigned long long)r->changes, r->settled ? "true" : "false", r->troubles.n,
+	       (unsigned long long)r->changes, r->settled ? "true" : "false", r->troubles.all.n,
 	       d->ike && ike_is_online(d->ike) ? "true" : "false", (long long)loop->slowest_turn_ms,
 	       (unsigned long long)loop->slow_turns,
 	       (long long)(loop_now(d->loop) - d->started_ms));
