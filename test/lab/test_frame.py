@@ -16,7 +16,7 @@ from sennitlab import Lab, frames, reap
 from sennitlab.capture import now_ns
 from sennitlab.container import Container
 from sennitlab.flows import Flows
-from sennitlab.wait import wait_for
+from sennitlab.wait import PATIENCE, wait_for
 from sennitlab.wan import mac_of
 
 
@@ -36,7 +36,7 @@ def test_flows_lose_nothing_on_a_whole_network(bare: Lab) -> None:
     flows.wait_all_arrive(5)
     flows.wait_sent(50, 5)
     report = flows.stop()
-    assert report.count() >= 6 * 50
+    assert report.count() >= 6 * int(50 / PATIENCE)
     assert not report.lost()
     assert not any(report.errors.values())
 
@@ -100,7 +100,7 @@ def test_errors_of_the_way_are_losses_with_a_reason(bare: Lab) -> None:
                rate=100) as flows:
         flows.wait_sent(20, 5)
         report = flows.stop()
-    assert len(report.lost(of={("h1", "h2")})) >= 20
+    assert len(report.lost(of={("h1", "h2")})) >= int(20 / PATIENCE)
     assert all("host" in loss.error for loss in report.lost())
     assert not report.lost(of={("h1", "h3")})
 

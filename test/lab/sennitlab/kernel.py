@@ -2,6 +2,7 @@
 """What stands in the kernel of a namespace, by `ip` and `nft`: to compare, and to break."""
 
 import json
+import re
 from typing import Any
 
 from .host import Host
@@ -33,6 +34,13 @@ def _routes(ns: Namespace, family: str) -> list[str]:
                   if family == "-4" or "kernel" not in line)
 
 
+def _xfrm(ns: Namespace) -> list[str]:
+    """Policies and SAs, without how far the SAs have counted."""
+    text = ns.run("ip", "xfrm", "policy").stdout + ns.run("ip", "xfrm", "state").stdout
+    return [line for line in text.splitlines()
+            if not re.search(r"seq-hi|^\s[0-9a-f]{8}( |$)", line)]
+
+
 def snapshot(ns: Namespace) -> dict[str, Any]:
     """Links, addresses, routes, rules, nftables and settings, comparable."""
     links = ns.ip_json("-d", "link", "show")
@@ -47,7 +55,7 @@ def snapshot(ns: Namespace) -> dict[str, Any]:
         "rules6": sorted(ns.run("ip", "-6", "rule", "show").stdout.splitlines()),
         "neighbours": sorted(ns.run("ip", "neigh", "show", "nud", "permanent",
                                     "proxy").stdout.splitlines()),
-        "xfrm": ns.run("ip", "xfrm", "policy").stdout + ns.run("ip", "xfrm", "state").stdout,
+        "xfrm": _xfrm(ns),
         "nft": ns.run("nft", "-s", "list", "ruleset").stdout,
         "settings": _settings(ns),
     }
