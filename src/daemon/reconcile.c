@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A pass plans and then goes on APPLYING, step after step; one that charon
- * does ends in a callback. `observed` and `plan` live from its begin to its
+ * A pass is LOOKING at the kernel, a piece a turn; plans, and then goes on APPLYING, step after
+ * step; one that charon does ends in a callback. `observed` and `plan` live from its begin to its
  * end, for the plan's steps borrow from both sets. charon is asked for its
  * objects (`looking`) beside the passes, for a charon that hangs must not
  * keep the guard from being repaired: what it answers begins a pass of its own.
@@ -26,7 +26,7 @@
 /* Passes that follow each other at once before somebody else must be undoing them. */
 #define MAX_ROUNDS 5
 
-enum phase { IDLE, APPLYING };
+enum phase { IDLE, LOOKING, APPLYING };
 
 struct reconcile {
 	struct loop *loop;
@@ -53,9 +53,12 @@ struct reconcile {
 	struct object_set observed;     /* this pass */
 	struct object_set observed_ike; /* as of the last look, for the preview */
 	unsigned known_ike;
-	bool looking; /* charon is asked */
-	bool fresh;   /* it has answered since the last pass over its objects */
-	bool guarded; /* as far as known the wanted tables are in the kernel */
+	struct net_look *look; /* at the kernel, while LOOKING */
+	bool seen;             /* to its end */
+	bool of_ike;           /* this pass is over charon's objects too */
+	bool looking;          /* charon is asked */
+	bool fresh;            /* it has answered since the last pass over its objects */
+	bool guarded;          /* as far as known the wanted tables are in the kernel */
 	struct plan plan;
 	size_t next; /* step */
 	size_t changed, failed, not_ready;
@@ -301,30 +304,6 @@ static bool is_ike(const struct plan_step *step)
 	return (OBJECT_BIT(object_of(step)->kind) & OBJECT_ALL_IKE) != 0;
 }
 
-static void on_go_on(void *user)
-{
-	struct reconcile *r = user;
-	int64_t start = loop_now(r->loop);
-
-	if (r->phase != APPLYING)
-		return; /* done already, by a flush */
-	while (r->next < r->plan.steps.n) {
-		const struct plan_step *step = &r->plan.steps.v[r->next];
-
-		if (is_ike(step)) {
-			ike_apply(r->hooks.ike(r->hooks.user), step, on_ike_done, r);
-			return;
-		}
-		apply_net(r, step);
-		r->next++;
-		if (loop_now(r->loop) - start >= BUDGET_MS) {
-			loop_deferred_schedule(r->go_on);
-			return;
-		}
-	}
-	end_pass(r);
-}
-
 static bool has_table(const struct object_set *set)
 {
 	array_foreach(&set->o, o)
@@ -384,29 +363,31 @@ static void plan_change(struct reconcile *r)
 		*array_add(&r->plan.steps) = *step;
 }
 
-/* Adds the kernel's objects to what charon has, plans, begins to apply. */
-static void plan_pass(struct reconcile *r, unsigned known_ike)
+/* What was seen of the kernel. */
+static unsigned take_look(struct reconcile *r)
 {
-	unsigned known = known_ike, known_net = 0;
+	unsigned known = 0;
 
-	if (r->kinds & OBJECT_ALL_NET) {
-		int64_t start = loop_now(r->loop);
+	net_look_end(sn_steal(r->look), &r->observed, &known);
+	note_guard(r, known & OBJECT_BIT(OBJECT_NFT));
+	note_reading(r);
+	return known;
+}
 
-		net_observe(r->net, &r->wanted->objects, &r->observed, &known_net);
-		log_debug("looked at the kernel in %d ms", (int)(loop_now(r->loop) - start));
-		known |= known_net;
-		note_guard(r, known_net & OBJECT_BIT(OBJECT_NFT));
-		note_reading(r);
-	}
-	if (known_ike) {
+/* Adds the kernel's objects to what charon has, plans, begins to apply. */
+static void plan_pass(struct reconcile *r)
+{
+	unsigned known = r->of_ike ? r->known_ike : 0;
+
+	if (known)
 		array_foreach(&r->observed_ike.o, o)
 			object_set_add_copy(&r->observed, o);
-		object_set_sort(&r->observed);
-	}
-	r->known = known;
-	r->pending = 0;
 	if (known)
-		plan_build(&r->wanted->objects, &r->observed, known, &r->plan);
+		object_set_sort(&r->observed);
+	r->known |= known;
+	r->pending = 0;
+	if (r->known)
+		plan_build(&r->wanted->objects, &r->observed, r->known, &r->plan);
 	if (r->wanted->guard_only)
 		drop_deletions(&r->plan);
 	plan_change(r);
@@ -414,8 +395,82 @@ static void plan_pass(struct reconcile *r, unsigned known_ike)
 	r->next = r->changed = r->failed = r->not_ready = 0;
 	/* tried again like what cannot be applied */
 	r->failed += r->status.unread[0] && (r->kinds & OBJECT_ALL_NET);
-	/* looking may have taken this turn's time already */
+	/* planning may have taken this turn's time already */
 	loop_deferred_schedule(r->go_on);
+}
+
+/* One piece a turn, and what follows from them in one of its own. */
+static void look_on(struct reconcile *r)
+{
+	if (!r->seen) {
+		r->seen = net_look_on(r->look);
+		loop_deferred_schedule(r->go_on);
+		return;
+	}
+	r->known = take_look(r);
+	plan_pass(r);
+}
+
+static void apply_some(struct reconcile *r)
+{
+	int64_t start = loop_now(r->loop);
+
+	while (r->next < r->plan.steps.n) {
+		const struct plan_step *step = &r->plan.steps.v[r->next];
+
+		if (is_ike(step)) {
+			ike_apply(r->hooks.ike(r->hooks.user), step, on_ike_done, r);
+			return;
+		}
+		apply_net(r, step);
+		r->next++;
+		if (loop_now(r->loop) - start >= BUDGET_MS) {
+			loop_deferred_schedule(r->go_on);
+			return;
+		}
+	}
+	end_pass(r);
+}
+
+static void on_go_on(void *user)
+{
+	struct reconcile *r = user;
+
+	switch (r->phase) {
+	case IDLE:
+		return; /* done already, by a flush */
+	case LOOKING:
+		look_on(r);
+		return;
+	case APPLYING:
+		apply_some(r);
+		return;
+	}
+}
+
+static void begin_pass(struct reconcile *r)
+{
+	r->known = 0;
+	if (!(r->kinds & OBJECT_ALL_NET)) {
+		plan_pass(r);
+		return;
+	}
+	r->seen = false;
+	r->look = net_look_new(r->net, &r->wanted->objects);
+	r->phase = LOOKING;
+	loop_deferred_schedule(r->go_on);
+}
+
+/* For one that begins now, and looks at what this one was to look at. */
+static void give_up_looking(struct reconcile *r)
+{
+	net_look_free(sn_steal(r->look));
+	r->asked |= r->kinds;
+	r->fresh |= r->of_ike;
+	if (has_change(r))
+		reconcile_request(r, OBJECT_BIT(OBJECT_ROUTE), true);
+	wanted_change_fini(&r->change);
+	r->phase = IDLE;
 }
 
 static void on_ike_observed(bool ok, struct object_set *set, void *user);
@@ -456,8 +511,6 @@ static bool take_wanted(struct reconcile *r)
 /* Of what is asked for, these kinds only. */
 static void start_pass(struct reconcile *r, unsigned only)
 {
-	bool of_ike;
-
 	if (!take_wanted(r)) {
 		r->asked &= ~only;
 		return;
@@ -470,9 +523,9 @@ static void start_pass(struct reconcile *r, unsigned only)
 			pass_within(r, request_delay(r));
 		return;
 	}
-	of_ike = r->fresh && (r->kinds & OBJECT_ALL_IKE);
-	r->fresh &= !of_ike;
-	plan_pass(r, of_ike ? r->known_ike : 0);
+	r->of_ike = r->fresh && (r->kinds & OBJECT_ALL_IKE);
+	r->fresh &= !r->of_ike;
+	begin_pass(r);
 }
 
 static void on_ike_observed(bool ok, struct object_set *set, void *user)
@@ -540,6 +593,7 @@ void reconcile_free(struct reconcile *r)
 	loop_timer_free(r->ike_timer);
 	loop_timer_free(r->full_timer);
 	loop_deferred_free(r->go_on);
+	net_look_free(r->look);
 	plan_fini(&r->plan);
 	wanted_change_fini(&r->change);
 	object_set_fini(&r->observed);
@@ -572,10 +626,12 @@ void reconcile_wanted_changed(struct reconcile *r)
 void reconcile_flush(struct reconcile *r)
 {
 	reconcile_request(r, OBJECT_ALL_NET, true);
-	if (r->phase != IDLE)
+	if (r->phase == APPLYING)
 		return;
+	if (r->phase == LOOKING)
+		give_up_looking(r);
 	start_pass(r, OBJECT_ALL_NET);
-	while (r->phase == APPLYING)
+	while (r->phase != IDLE)
 		on_go_on(r);
 	reconcile_request(r, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
 }

@@ -55,12 +55,6 @@ static int observe_address(struct net *net, const struct scene *scene, struct ob
 	return address_observe(net->nl, &scene->links, net->deleter, ret, e);
 }
 
-static int observe_route(struct net *net, const struct scene *scene, struct object_set *ret,
-			 struct sn_error *e)
-{
-	return route_observe(net->nl, &scene->links, ret, e);
-}
-
 static int observe_nft(struct net *net, const struct scene *scene, struct object_set *ret,
 		       struct sn_error *e)
 {
@@ -123,7 +117,8 @@ static const struct {
 	[OBJECT_SYSCTL] = { observe_sysctl, apply_sysctl, false },
 	[OBJECT_LINK] = { observe_link, apply_link, true },
 	[OBJECT_ADDRESS] = { observe_address, apply_address, true },
-	[OBJECT_ROUTE] = { observe_route, apply_route, true },
+	/* read in pieces */
+	[OBJECT_ROUTE] = { NULL, apply_route, true },
 };
 
 /* Tells of links that have gone as if the kernel had: their names are free now. */
@@ -211,24 +206,112 @@ const char *net_last_failure(const struct net *net)
 	return net->failure;
 }
 
+struct net_look {
+	struct net *net;
+	struct scene scene;
+	bool has_links, links_known;
+	enum object_kind kind; /* the next one */
+	struct route_dump *routes;
+	size_t before; /* objects that were there when it began */
+	int tries;
+	struct object_set set;
+	unsigned known;
+};
+
+struct net_look *net_look_new(struct net *net, const struct object_set *also)
+{
+	struct net_look *look = xcalloc(1, sizeof(*look));
+
+	net->failure[0] = '\0';
+	look->net = net;
+	look->scene.also = also;
+	return look;
+}
+
+void net_look_free(struct net_look *look)
+{
+	if (!look)
+		return;
+	route_dump_free(look->routes);
+	link_table_fini(&look->scene.links);
+	object_set_fini(&look->set);
+	free(look);
+}
+
+static void drop_routes(struct net_look *look)
+{
+	while (look->set.o.n > look->before)
+		object_fini(&look->set.o.v[--look->set.o.n]);
+}
+
+/* True when they are read, or cannot be. */
+static bool look_at_routes(struct net_look *look)
+{
+	int64_t start = sn_now_ms();
+	struct sn_error e;
+	int r;
+
+	if (!look->routes) {
+		look->before = look->set.o.n;
+		look->routes = route_dump_new(&look->scene.links, &look->set);
+	}
+	do
+		r = route_dump_on(look->routes, &e);
+	while (r == NETLINK_MORE && sn_now_ms() - start < NET_LOOK_MS);
+	if (r == NETLINK_MORE)
+		return false;
+	route_dump_free(sn_steal(look->routes));
+	if (r == 0) {
+		look->known |= OBJECT_BIT(OBJECT_ROUTE);
+		return true;
+	}
+	drop_routes(look);
+	if (r == NETLINK_INTERRUPTED && ++look->tries < OBSERVE_TRIES)
+		return false;
+	note_failure(look->net, object_kind_to_string(OBJECT_ROUTE), r, &e);
+	return true;
+}
+
+static bool look_at_kind(struct net_look *look)
+{
+	if (kinds[look->kind].needs_links && !look->links_known)
+		return true;
+	if (look->kind == OBJECT_ROUTE)
+		return look_at_routes(look);
+	if (kinds[look->kind].observe &&
+	    observe_kind(look->net, look->kind, &look->scene, &look->set))
+		look->known |= OBJECT_BIT(look->kind);
+	return true;
+}
+
+bool net_look_on(struct net_look *look)
+{
+	if (!look->has_links) {
+		look->links_known = read_links(look->net, &look->scene.links) == 0;
+		look->has_links = true;
+	} else if (look->kind < OBJECT_KINDS && look_at_kind(look)) {
+		look->kind++;
+	}
+	return look->kind == OBJECT_KINDS;
+}
+
+void net_look_end(struct net_look *look, struct object_set *ret, unsigned *ret_known)
+{
+	*ret = look->set;
+	*ret_known = look->known;
+	look->set = (struct object_set){ 0 };
+	net_look_free(look);
+	object_set_sort_found(ret);
+}
+
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
 		 unsigned *ret_known)
 {
-	struct scene scene = { .also = also };
-	bool links_known;
+	struct net_look *look = net_look_new(net, also);
 
-	net->failure[0] = '\0';
-	links_known = read_links(net, &scene.links) == 0;
-	*ret = (struct object_set){ 0 };
-	*ret_known = 0;
-	for (enum object_kind kind = 0; kind < OBJECT_KINDS; kind++) {
-		if (!kinds[kind].observe || (kinds[kind].needs_links && !links_known))
-			continue;
-		if (observe_kind(net, kind, &scene, ret))
-			*ret_known |= OBJECT_BIT(kind);
-	}
-	link_table_fini(&scene.links);
-	object_set_sort_found(ret);
+	while (!net_look_on(look))
+		;
+	net_look_end(look, ret, ret_known);
 }
 
 int net_observe_links(struct net *net, struct object_set *ret)

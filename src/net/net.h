@@ -42,7 +42,20 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 /* The links among them alone, those on their way out too. 0 or a negative errno. *ret is written.
  */
 int net_observe_links(struct net *net, struct object_set *ret);
-/* Why the last net_observe() did not know all kinds; "" when it did. */
+/*
+ * The same in pieces, none of which takes more than NET_LOOK_MS where the kernel lets it: one kind
+ * a piece, and of the routes, of which there may be tens of thousands, as many as fit. `also` is
+ * borrowed until the end. Steps that are applied meanwhile may be seen or not.
+ */
+#define NET_LOOK_MS 4
+struct net_look;
+struct net_look *net_look_new(struct net *net, const struct object_set *also);
+/* The next piece; true when it was the last. */
+bool net_look_on(struct net_look *look);
+/* What was seen, after the last piece. As net_observe(); the look is freed. */
+void net_look_end(struct net_look *look, struct object_set *ret, unsigned *ret_known);
+void net_look_free(struct net_look *look);
+/* Why the last net_observe() or look did not know all kinds; "" when it did. */
 const char *net_last_failure(const struct net *net);
 
 enum net_outcome {

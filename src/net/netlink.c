@@ -199,43 +199,47 @@ static int take_datagram(struct netlink *nl, size_t size, struct answer *a)
 	return r;
 }
 
-static int receive_answer(struct netlink *nl, struct answer *a)
+/* One datagram. 0 or a negative errno, of the socket or the kernel. */
+static int receive_piece(struct netlink *nl, struct answer *a)
 {
-	int r = 0;
+	ssize_t n;
 
-	while (!a->complete) {
-		ssize_t n = mnl_socket_recvfrom(nl->socket, nl->buffer, sizeof(nl->buffer));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return sn_error_set(a->e, -ETIMEDOUT, "the kernel did not answer in %d ms",
-					    NETLINK_TIMEOUT_MS);
-		if (n < 0)
-			return sn_error_set(a->e, -errno, "netlink: %s", sn_strerror(-errno));
-		r = take_datagram(nl, (size_t)n, a);
-		if (nl->secret)
-			explicit_bzero(nl->buffer, (size_t)n);
-	}
-	return r < 0 ? r : a->result;
+	do
+		n = mnl_socket_recvfrom(nl->socket, nl->buffer, sizeof(nl->buffer));
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return sn_error_set(a->e, -ETIMEDOUT, "the kernel did not answer in %d ms",
+				    NETLINK_TIMEOUT_MS);
+	if (n < 0)
+		return sn_error_set(a->e, -errno, "netlink: %s", sn_strerror(-errno));
+	return take_datagram(nl, (size_t)n, a);
 }
 
-int netlink_ask(struct netlink *nl, struct nlmsghdr *request, netlink_fn fn, void *user,
-		struct sn_error *e)
+static int result_of(const struct answer *a)
 {
-	struct answer a = { .fn = fn, .user = user, .e = e };
-	int r;
+	return a->result == 0 && a->interrupted ? NETLINK_INTERRUPTED : a->result;
+}
 
+static int send_question(struct netlink *nl, struct nlmsghdr *request, struct sn_error *e)
+{
 	request->nlmsg_seq = ++nl->seq;
 	request->nlmsg_flags |= NLM_F_REQUEST;
 	if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		request->nlmsg_flags |= NLM_F_ACK;
 	if (mnl_socket_sendto(nl->socket, request, request->nlmsg_len) < 0)
 		return sn_error_set(e, -errno, "netlink: %s", sn_strerror(-errno));
-	r = receive_answer(nl, &a);
-	if (r == 0 && a.interrupted)
-		return NETLINK_INTERRUPTED;
-	return r;
+	return 0;
+}
+
+int netlink_ask(struct netlink *nl, struct nlmsghdr *request, netlink_fn fn, void *user,
+		struct sn_error *e)
+{
+	struct answer a = { .fn = fn, .user = user, .e = e };
+	int r = send_question(nl, request, e);
+
+	while (r == 0 && !a.complete)
+		r = receive_piece(nl, &a);
+	return r < 0 ? r : result_of(&a);
 }
 
 int netlink_ask_once(int bus, struct nlmsghdr *request, netlink_fn fn, void *user,
@@ -247,6 +251,45 @@ int netlink_ask_once(int bus, struct nlmsghdr *request, netlink_fn fn, void *use
 	if (r == 0)
 		r = netlink_ask(nl, request, fn, user, e);
 	return r == NETLINK_ENOUGH ? 0 : r;
+}
+
+struct netlink_dump {
+	struct netlink *nl;
+	struct answer a;
+};
+
+int netlink_dump_new(int bus, struct nlmsghdr *request, netlink_fn fn, void *user,
+		     struct netlink_dump **ret, struct sn_error *e)
+{
+	_cleanup_(netlink_dump_freep) struct netlink_dump *dump = xcalloc(1, sizeof(*dump));
+	int r = netlink_new(bus, &dump->nl, e);
+
+	dump->a = (struct answer){ .fn = fn, .user = user };
+	if (r == 0)
+		r = send_question(dump->nl, request, e);
+	if (r < 0)
+		return r;
+	*ret = sn_steal(dump);
+	return 0;
+}
+
+int netlink_dump_on(struct netlink_dump *dump, struct sn_error *e)
+{
+	int r;
+
+	dump->a.e = e;
+	r = receive_piece(dump->nl, &dump->a);
+	if (r < 0)
+		return r;
+	return dump->a.complete ? result_of(&dump->a) : NETLINK_MORE;
+}
+
+void netlink_dump_free(struct netlink_dump *dump)
+{
+	if (!dump)
+		return;
+	netlink_free(dump->nl);
+	free(dump);
 }
 
 int netlink_order(struct netlink *nl, struct nlmsghdr *request, struct sn_error *e)

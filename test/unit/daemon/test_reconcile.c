@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #define LIMIT_MS 10000
+#define PIECES 5               /* of a look at the kernel */
 #define FOREIGN "10.42.9.0/24" /* a route that the kernel refuses */
 #define REFUSED "sennit-a"     /* a connection that charon refuses */
 
@@ -41,6 +42,9 @@ struct world {
 	bool asked_within; /* somebody asks for a look at charon during each pass */
 	unsigned tries;    /* of FOREIGN */
 	unsigned others;   /* objects made that are no guard */
+	bool flush_within; /* somebody attaches when a look has begun, once */
+	unsigned flushes;
+	struct loop_deferred *flush;
 	bool (*until)(struct world *w);
 	int64_t limit;
 	struct loop_timer *look;
@@ -59,6 +63,37 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 		if (*ret_known & OBJECT_BIT(o->kind))
 			object_set_add_copy(ret, o);
 	object_set_sort(ret);
+}
+
+struct net_look {
+	int pieces;
+};
+
+struct net_look *net_look_new(struct net *net, const struct object_set *also)
+{
+	(void)net;
+	(void)also;
+	return xcalloc(1, sizeof(struct net_look));
+}
+
+bool net_look_on(struct net_look *look)
+{
+	assert_true(look->pieces < PIECES);
+	if (w.flush_within)
+		loop_deferred_schedule(w.flush);
+	return ++look->pieces == PIECES;
+}
+
+void net_look_free(struct net_look *look)
+{
+	free(look);
+}
+
+void net_look_end(struct net_look *look, struct object_set *ret, unsigned *ret_known)
+{
+	assert_int_equal(look->pieces, PIECES);
+	net_look_free(look);
+	net_observe(NULL, NULL, ret, ret_known);
 }
 
 const char *net_last_failure(const struct net *net)
@@ -167,6 +202,17 @@ static void hook_settled(void *user)
 	(void)user;
 }
 
+static void on_flush(void *user)
+{
+	(void)user;
+	if (!w.flush_within)
+		return;
+	w.flush_within = false;
+	w.flushes++;
+	reconcile_flush(w.r);
+	assert_true(w.kernel.o.n == w.wanted.objects.o.n);
+}
+
 /* --- fixture ----------------------------------------------------------------- */
 
 static void want_route(const char *dst, bool unreachable)
@@ -227,6 +273,7 @@ static int setup(void **state)
 	w = (struct world){ .loop = loop_new() };
 	w.look = loop_timer_new(w.loop, look, NULL);
 	w.answer = loop_deferred_new(w.loop, on_answer, NULL);
+	w.flush = loop_deferred_new(w.loop, on_flush, NULL);
 	w.r = reconcile_new(w.loop, NULL, &hooks);
 	return 0;
 }
@@ -237,6 +284,7 @@ static int teardown(void **state)
 	reconcile_free(w.r);
 	loop_timer_free(w.look);
 	loop_deferred_free(w.answer);
+	loop_deferred_free(w.flush);
 	loop_free(w.loop);
 	wanted_fini(&w.wanted);
 	object_set_fini(&w.kernel);
@@ -397,6 +445,20 @@ static void a_charon_that_cannot_tell_what_it_has_is_left_as_it_is(void **state)
 	assert_int_equal(w.orders, 0);
 }
 
+/* A look that has begun is of a time before what is to be answered. */
+static void a_flush_within_a_look_does_all_at_once(void **state)
+{
+	(void)state;
+	want_guard();
+	begin();
+	w.flush_within = true;
+	run_until(has_table);
+	assert_int_equal(w.flushes, 1);
+	/* nothing that was to be looked at is forgotten */
+	run_until(passed_twice);
+	assert_false(reconcile_get_status(w.r)->guard_missing);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +478,8 @@ int main(void)
 			a_peer_that_charon_refuses_keeps_no_other_from_its_tunnel, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_charon_that_cannot_tell_what_it_has_is_left_as_it_is, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flush_within_a_look_does_all_at_once, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
