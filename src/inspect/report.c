@@ -13,6 +13,7 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -272,14 +273,30 @@ static json_t *build(const struct report_input *in)
 	return o;
 }
 
+static int check_place(const char *path, struct sn_error *e)
+{
+	struct stat st;
+
+	/* the file is put in its place by rename(2): also in that of /dev/null */
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	return sn_error_set(e, -EEXIST,
+			    "the report cannot be written to %s: it is there and is no regular "
+			    "file; give --report the name of a new one",
+			    path);
+}
+
 int report_write(const struct report_input *in, const char *path, struct sn_error *e)
 {
-	_cleanup_json_ json_t *raw = build(in), *clean = NULL;
+	_cleanup_json_ json_t *raw = NULL, *clean = NULL;
 	_cleanup_free_ char *text = NULL;
 	char *known[2] = { NULL, NULL };
 	struct sn_error ignored;
-	int r;
+	int r = check_place(path, e);
 
+	if (r < 0)
+		return r;
+	raw = build(in);
 	if (in->config->metadata_token_file)
 		token_read(in->config->metadata_token_file, &known[0], &ignored);
 	clean = redact_json(raw, known);

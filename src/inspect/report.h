@@ -19,5 +19,5 @@ struct report_input {
 	const json_t *status, *plan;
 };
 
-/* 0, or a negative errno with e. A file of that name is replaced. */
+/* 0, or a negative errno with e. A file of that name is replaced; a device or a pipe never. */
 int report_write(const struct report_input *in, const char *path, struct sn_error *e);
