@@ -128,6 +128,17 @@ def test_a_wrong_line(line: tuple[str, ...], said: str) -> None:
     assert all(len(row) <= COLUMNS for row in done.stderr.splitlines()[1:])
 
 
+def test_what_a_terminal_would_obey_is_only_shown() -> None:
+    """Hosts to ask come from lists, too, which others have written. U+009B is ESC [ in one."""
+    hostile = "h\x1b[2J\u009b2J"
+    for line in (("sennit", hostile), ("sennit-probe", f"--{hostile}"),
+                 ("sennit-probe", "-s", hostile, "h"), ("sennit-probe", "-n", "--json", hostile),
+                 ("sennit-probe", "-n", hostile)):
+        done = run(*line)
+        assert done.returncode != 0 and "2J" in done.stdout + done.stderr, done
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr), done
+
+
 def test_every_verb_knows_its_options() -> None:
     """A slip in any of them, and the word it is a slip of."""
     for verb in verbs():

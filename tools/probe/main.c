@@ -258,7 +258,9 @@ static int run(struct program *p)
 	loop_run(loop);
 	clear_progress(p);
 	if (p->all && !p->o.quiet) {
-		json_dumpf(p->all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+		/* ASCII: what others call themselves does a terminal no harm */
+		json_dumpf(p->all, stdout,
+			   JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
 		putchar('\n');
 	}
 	json_decref(p->all);

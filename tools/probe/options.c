@@ -6,6 +6,7 @@
 #include "options.h"
 
 #include "base/options.h"
+#include "base/strbuf.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -68,13 +69,19 @@ unsigned options_rounds(const struct options *o)
 static int fail(const char *fmt, ...) SN_PRINTF(1, 2);
 static int fail(const char *fmt, ...)
 {
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_free_ char *text = NULL;
 	va_list args;
+	int n;
 
-	fputs("sennit-probe: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	n = vasprintf(&text, fmt, args);
 	va_end(args);
-	fputs("\n'sennit-probe --help' says how it is used\n", stderr);
+	sn_require(n >= 0);
+	/* words come from lists of hosts, too, which others may have written */
+	strbuf_add_escaped(&b, text);
+	fprintf(stderr, "sennit-probe: %s\n'sennit-probe --help' says how it is used\n",
+		strbuf_str(&b));
 	return -EINVAL;
 }
 
