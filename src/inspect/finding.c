@@ -45,9 +45,16 @@ void finding_set_why(struct finding *f, const char *fmt, ...)
 void finding_set_fix(struct finding *f, enum fix_kind kind, const char *path, const char *value,
 		     mode_t mode)
 {
+	struct stat st = { 0 };
+
 	free(f->fix.path);
 	f->fix = (struct fix){ .kind = kind, .path = xstrdup(path), .mode = mode };
 	snprintf(f->fix.value, sizeof(f->fix.value), "%s", value ? value : "");
+	if (kind != FIX_REMOVE || lstat(path, &st) < 0)
+		return;
+	f->fix.device = st.st_dev;
+	f->fix.inode = st.st_ino;
+	f->fix.changed = st.st_ctim;
 }
 
 bool finding_stands(const struct finding *f)
@@ -107,6 +114,19 @@ char *fix_describe(const struct fix *fix)
 	return xstrdup("");
 }
 
+/* Between the look and the fix are seconds, in which a start may have made its own. */
+static int remove_seen(const struct fix *fix)
+{
+	struct stat st;
+
+	if (lstat(fix->path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (st.st_dev != fix->device || st.st_ino != fix->inode ||
+	    st.st_ctim.tv_sec != fix->changed.tv_sec || st.st_ctim.tv_nsec != fix->changed.tv_nsec)
+		return -EBUSY;
+	return unlink(fix->path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 void fix_apply(struct fix *fix)
 {
 	int r = 0;
@@ -118,14 +138,17 @@ void fix_apply(struct fix *fix)
 		r = file_write_existing(fix->path, fix->value);
 		break;
 	case FIX_REMOVE:
-		r = unlink(fix->path) < 0 && errno != ENOENT ? -errno : 0;
+		r = remove_seen(fix);
 		break;
 	case FIX_MODE:
 		r = chmod(fix->path, fix->mode) < 0 ? -errno : 0;
 		break;
 	}
 	fix->tried = true;
-	if (r < 0)
+	if (r == -EBUSY && fix->kind == FIX_REMOVE)
+		sn_error_set(&fix->error, r,
+			     "%s is another one by now, somebody uses it: look again", fix->path);
+	else if (r < 0)
 		sn_error_set(&fix->error, r, "%s: %s", fix->path, sn_strerror(r));
 }
 

@@ -12,6 +12,7 @@
 #include "base/strbuf.h"
 
 #include <sys/types.h>
+#include <time.h>
 
 enum severity {
 	SEVERITY_OK,      /* looked at, nothing wrong */
@@ -26,7 +27,7 @@ const char *severity_to_string(enum severity severity);
 enum fix_kind {
 	FIX_NONE,
 	FIX_WRITE,  /* value into a file below /proc/sys */
-	FIX_REMOVE, /* a file of ours in run_dir or state_dir that nobody uses */
+	FIX_REMOVE, /* a file of ours in run_dir that nobody uses; not one that came there since */
 	FIX_MODE,   /* chmod */
 };
 
@@ -35,6 +36,9 @@ struct fix {
 	char *path;
 	char value[16]; /* FIX_WRITE */
 	mode_t mode;    /* FIX_MODE */
+	dev_t device;   /* FIX_REMOVE: the very file that was seen */
+	ino_t inode;
+	struct timespec changed;
 	bool tried;
 	struct sn_error error; /* of the try; code 0: it is done */
 };

@@ -71,6 +71,26 @@ static void a_fix_is_told_and_ends_the_finding(void **state)
 	assert_non_null(strstr(f->fix.error.text, "No such file"));
 }
 
+/* A sennitd that came while we looked has made its own socket there. */
+static void what_came_since_is_not_removed(void **state)
+{
+	_cleanup_findings_ struct findings all = { 0 };
+	char file[] = "/tmp/sennit-doctor-XXXXXX", other[] = "/tmp/sennit-doctor-XXXXXX";
+	_cleanup_close_ int fd = mkstemp(file), other_fd = mkstemp(other);
+	struct finding *f;
+
+	(void)state;
+	assert_true(fd >= 0 && other_fd >= 0);
+	add(&all, "a", 0, SEVERITY_NOTE, "stale");
+	f = &all.f.v[0];
+	finding_set_fix(f, FIX_REMOVE, file, NULL, 0);
+	assert_int_equal(rename(other, file), 0);
+	fix_apply(&f->fix);
+	assert_true(finding_stands(f));
+	assert_non_null(strstr(f->fix.error.text, "another one by now"));
+	assert_int_equal(unlink(file), 0);
+}
+
 /* A program may call itself anything. */
 static void names_that_are_no_text(void **state)
 {
@@ -89,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(they_are_told_in_order_worst_first),
 		cmocka_unit_test(a_fix_is_told_and_ends_the_finding),
+		cmocka_unit_test(what_came_since_is_not_removed),
 		cmocka_unit_test(names_that_are_no_text),
 	};
 
