@@ -17,6 +17,7 @@
 
 #define ENVIRON_LIMIT (256 * 1024)
 #define CONF_LIMIT (64 * 1024)
+#define STATUS_LIMIT (64 * 1024)
 #define KILL_LIMIT_MS 3000
 
 /* --- one process ----------------------------------------------------------------- */
@@ -81,6 +82,22 @@ static bool in_our_network(int pid)
 	return same_file(path, "/proc/self/ns/net");
 }
 
+/*
+ * Anybody may call a program charon or sennitd and name any folder in its environment.
+ * The owner of /proc/PID does not tell: it is root as soon as a process is not dumpable.
+ */
+static bool is_roots(int pid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/status", pid);
+	_cleanup_free_ char *text = NULL;
+	const char *line;
+	unsigned real, effective;
+	size_t len;
+
+	return file_read(path, STATUS_LIMIT, &text, &len) == 0 && (line = strstr(text, "\nUid:")) &&
+	       sscanf(line, " Uid: %u %u", &real, &effective) == 2 && real == 0 && effective == 0;
+}
+
 /* --- all of them ------------------------------------------------------------------ */
 
 /* Whether this process is one of those that are looked for. */
@@ -100,7 +117,8 @@ static bool is_one(int pid, const char *charon, enum process_kind *ret)
 		*ret = PROCESS_CHARON;
 	else
 		return false;
-	return in_our_network(pid);
+	/* sennit-metadata has a user of its own; it is only told of */
+	return in_our_network(pid) && (*ret == PROCESS_METADATA || is_roots(pid));
 }
 
 static void look_at(int pid, const char *run_dir, const char *charon, struct processes *ret)

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -332,6 +333,36 @@ def answers(vici: Path) -> bool:
             return bool(session.request("version"))
     except OSError:
         return False
+
+
+def test_programs_of_other_users_are_nothing_to_it(lab: Lab) -> None:
+    """Anybody may name a program charon and sennitd, and a folder of his: root deletes nothing
+    there, and is not kept from cleaning up."""
+    host = ready(lab)
+    host.stop()
+    folder = Path(tempfile.mkdtemp(prefix="sennit-stranger-"))
+    folder.chmod(0o755)
+    for name in ("charon", "sennitd"):
+        shutil.copy("/usr/bin/sleep", folder / name)
+    (folder / "strongswan.conf").write_text(
+        "# Written by sennitd at each start of its charon.\ncharon-systemd {\n}\n")
+    env = {**environment(), "STRONGSWAN_CONF": f"{folder}/strongswan.conf"}
+    strangers = [subprocess.Popen(host.ns.argv("setpriv", "--reuid=65534", "--clear-groups",
+                                               str(folder / name), "300"), env=env)
+                 for name in ("charon", "sennitd")]
+    try:
+        for stranger in strangers:
+            lab.wait(lambda pid=stranger.pid: os.readlink(f"/proc/{pid}/exe").startswith(
+                str(folder)), 10, "the stranger's program runs")
+        host.cli("cleanup", "--force")
+        assert (folder / "strongswan.conf").exists()
+        assert all(stranger.poll() is None for stranger in strangers)
+    finally:
+        for stranger in strangers:
+            stranger.terminate()
+            stranger.wait(10)
+        shutil.rmtree(folder)
+    judge(lab, host)
 
 
 def test_a_foreign_charon_is_left_alone(lab: Lab) -> None:
