@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "ike/vici.h"
 #include "inspect/apparmor.h"
+#include "inspect/unix_socket.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -306,7 +307,7 @@ static void ask_charon(struct exam *x, const char *path)
 void check_charon_process(struct exam *x)
 {
 	_cleanup_free_ char *path = xasprintf("%s/charon.vici", x->config->run_dir);
-	int r = look_unix_socket(path);
+	int r = unix_socket_look(path);
 
 	if (!x->charon_pid && x->daemon_runs)
 		exam_find(x, SEVERITY_FAULT, "Without charon there are no tunnels.",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is on this host's disk: configuration, secret, state, runtime files. */
 #include "inspect/look.h"
+#include "inspect/unix_socket.h"
 
 #include "base/file.h"
 #include "secret/secret.h"
@@ -201,7 +202,7 @@ static void judge_stale_socket(struct exam *x, const char *name, const char *who
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", x->config->run_dir, name);
 
-	if (look_unix_socket(path) != 0)
+	if (unix_socket_look(path) != 0)
 		return;
 	finding_set_fix(exam_find(x, SEVERITY_NOTE,
 				  "It was left by a process that was killed; a start does not "

@@ -10,6 +10,7 @@
 #include "attach/attach.h"
 #include "inspect/our_files.h"
 #include "inspect/process.h"
+#include "inspect/unix_socket.h"
 #include "loop/loop.h"
 #include "net/net.h"
 #include "net/remains.h"
@@ -17,8 +18,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #define CHARON_LIMIT_MS 8000
 /* A dead charon of a large mesh leaves thousands of SAs: so many are shown one by one. */
@@ -42,13 +41,8 @@ struct cleanup {
 static bool daemon_answers(const struct config *config)
 {
 	_cleanup_free_ char *path = xasprintf("%s/control.sock", config->run_dir);
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return false;
-	strcpy(sa.sun_path, path);
-	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
+	return unix_socket_look(path) == 1;
 }
 
 static void forget_objects(struct cleanup *c)
@@ -187,11 +181,18 @@ int cleanup_check(const struct cleanup *c, struct sn_error *e)
 	const char *veth = NULL;
 	size_t n = 0;
 
-	if (daemon || daemon_answers(c->o->config))
+	if (daemon)
 		return sn_error_set(e, -EBUSY,
 				    "sennitd runs (process %d) and would put everything back; stop "
 				    "it first: systemctl disable --now sennitd sennit-charon",
-				    daemon ? daemon->pid : 0);
+				    daemon->pid);
+	if (daemon_answers(c->o->config))
+		return sn_error_set(
+			e, -EBUSY,
+			"a sennitd that is not seen from here (of a container or another "
+			"network namespace) answers at %s/control.sock and would put "
+			"everything back; stop it first",
+			c->o->config->run_dir);
 	array_foreach(&c->plan.steps, step) {
 		if (!is_veth(step))
 			continue;

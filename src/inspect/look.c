@@ -3,6 +3,7 @@
 
 #include "attach/attach.h"
 #include "base/file.h"
+#include "inspect/unix_socket.h"
 #include "net/net.h"
 #include "net/route.h"
 #include "net/sysctl.h"
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 /* A snapshot is at most this large (metadata/store.c). */
 #define SNAPSHOT_LIMIT ((size_t)64 << 20)
@@ -116,19 +116,6 @@ int look_charon_pid(const char *run_dir)
 		    0)
 		return 0;
 	return start_time((int)pid) == (uint64_t)started && started > 0 ? (int)pid : 0;
-}
-
-int look_unix_socket(const char *path)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(sa.sun_path, path);
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 || errno == EAGAIN)
-		return 1; /* or its queue is full: somebody has it */
-	return errno == ECONNREFUSED ? 0 : -errno;
 }
 
 /* --- sockets ------------------------------------------------------------------------ */
@@ -326,7 +313,7 @@ void exam_look(struct exam *x)
 	choose_dataplane(x);
 	load_stored_snapshot(x);
 	x->charon_pid = look_charon_pid(x->config->run_dir);
-	x->daemon_runs = look_unix_socket(ctl) == 1;
+	x->daemon_runs = unix_socket_look(ctl) == 1;
 }
 
 static bool reads_one(const char *path)

@@ -32,8 +32,6 @@ const char *process_format(const struct process *p, char ret[static 320]);
 #define PROCESS_STR(p) process_format((p), (char[320]){ 0 })
 /* The pid in run_dir/charon.json when that process lives (its start time agrees); 0: none. */
 int look_charon_pid(const char *run_dir);
-/* Whether somebody listens on this Unix socket: 1, 0: nobody does, or a negative errno. */
-int look_unix_socket(const char *path);
 
 /* --- sockets ------------------------------------------------------------------------ */
 
