@@ -18,17 +18,32 @@
 static const char *const words[] = { "token",  "password",      "passwd", "secret", "psk",
 				     "bearer", "authorization", "apikey", "api_key" };
 
+/*
+ * "user:password@" at p, just behind "://"; its length, or 0. A password may have a '/'
+ * or a '#' that should have been written %2F or %23: then what stands before is no
+ * "host:port", and all up to the last '@' is taken for it.
+ */
+static size_t user_run(const char *p)
+{
+	size_t host = strcspn(p, "/?# \t\n\"'"), all = strcspn(p, " \t\n\"'"), at = 0;
+	const char *colon = p[0] == '[' ? NULL : memchr(p, ':', host);
+	bool has_port = colon && colon + 1 + strspn(colon + 1, "0123456789") == p + host;
+
+	for (size_t i = 0; i < (colon && !has_port ? all : host); i++)
+		if (p[i] == '@')
+			at = i + 1;
+	return at ? at - 1 : 0;
+}
+
 char *redact_url(const char *url)
 {
-	const char *begin = strstr(url, "://"), *end, *at = NULL;
+	const char *begin = strstr(url, "://"), *host;
+	size_t user;
 
 	begin = begin ? begin + strlen("://") : url;
-	end = begin + strcspn(begin, "/?#");
-	for (const char *p = begin; p < end; p++)
-		if (*p == '@')
-			at = p + 1;
-	return xasprintf("%.*s%.*s", (int)(begin - url), url, (int)strcspn(at ? at : begin, "?#"),
-			 at ? at : begin);
+	user = user_run(begin);
+	host = user ? begin + user + 1 : begin;
+	return xasprintf("%.*s%.*s", (int)(begin - url), url, (int)strcspn(host, "?#"), host);
 }
 
 static bool is_base64(char c)
@@ -45,18 +60,6 @@ static size_t secret_run(const char *p)
 	for (; is_base64(p[n]); n++)
 		slashes += p[n] == '/';
 	return n >= MIN_RUN && slashes * 8 < n && p[0] != '/' ? n : 0;
-}
-
-/* "user:password@" at p, just behind "://"; its length, or 0. */
-static size_t user_run(const char *p)
-{
-	size_t n = strcspn(p, "/?# \t\n\"'");
-	const char *at = NULL;
-
-	for (size_t i = 0; i < n; i++)
-		if (p[i] == '@')
-			at = p + i;
-	return at ? (size_t)(at - p) : 0;
 }
 
 /* What is to stay of a word that is followed by its value: "token=", "Bearer "; 0: none here. */

@@ -15,6 +15,9 @@ static void urls(void **state)
 		{ "http://ann:pass@host:80/x", "http://host:80/x" },
 		{ "https://a:b@c:d@host/x?token=1#y", "https://host/x" },
 		{ "http://host/a@b", "http://host/a@b" },
+		{ "http://ann:pa/s#s@host/x", "http://host/x" },
+		{ "http://host:80/a@b", "http://host:80/a@b" },
+		{ "http://[2001:db8::1]:80/a@b", "http://[2001:db8::1]:80/a@b" },
 		{ "file:///etc/sennit/mesh.json", "file:///etc/sennit/mesh.json" },
 		{ "", "" },
 	};
@@ -36,6 +39,7 @@ static void texts(void **state)
 	} rows[] = {
 		{ "peer h2 is up", "peer h2 is up" },
 		{ "GET http://ann:pass@host/x", "GET http://" REDACTED "@host/x" },
+		{ "\"http://ann:pa/s?s@host/x\"", "\"http://" REDACTED "@host/x\"" },
 		{ "token=abc, rest", "token=" REDACTED ", rest" },
 		{ "Authorization: Bearer abc", "Authorization: " REDACTED },
 		{ "Bearer abc def", "Bearer " REDACTED " def" },
