@@ -244,8 +244,14 @@ static void judge_absence(struct exam *x)
 
 void check_runtime(struct exam *x)
 {
+	_cleanup_free_ char *path = xasprintf("%s/control.sock", x->config->run_dir);
+
 	if (x->daemon_runs) {
 		exam_ok(x, "sennitd runs");
+		return;
+	}
+	if (unix_socket_look(path) == -EACCES) {
+		exam_unseen(x, "%s: only root and the group sennit may ask sennitd", path);
 		return;
 	}
 	judge_absence(x);

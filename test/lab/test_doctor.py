@@ -358,6 +358,7 @@ def test_another_user_is_told_what_was_not_seen(lab: Lab) -> None:
         lab.folder.chmod(0o700)
     result = json.loads(done.stdout)
     unseen = "\n".join(result["unseen"])
+    assert "sennitd does not run" not in done.stdout and "runtime:" in unseen, "it does"
     for check in ("secret:", "kernel.dataplane:", "firewall.nftables:", "firewall.legacy:"):
         assert check in unseen, done.stdout
 
