@@ -26,7 +26,8 @@
 #define POLL_MS 1000
 #define POLL_EVENT_MS 50
 #define POLL_PAUSE_MS 20
-#define POLL_SHARE 10 /* a poll that took t is followed by a pause of POLL_SHARE * t */
+#define POLL_SHARE 10          /* a poll that took t is followed by a pause of POLL_SHARE * t */
+#define POLL_PAUSE_MAX_MS 2000 /* one that waited for a stopped charon costs nobody anything */
 #define MAX_SAS 16384
 
 struct tunnel {
@@ -334,7 +335,9 @@ static void on_polled(int result, const struct vici_node *reply, void *user)
 	ike->poll = NULL;
 	if (result == -ECONNRESET || result == -ETIMEDOUT)
 		return; /* on_down() comes */
-	ike->poll_free_at = now + SN_MAX((now - ike->poll_began) * POLL_SHARE, POLL_PAUSE_MS);
+	ike->poll_free_at =
+		now + SN_MIN(SN_MAX((now - ike->poll_began) * POLL_SHARE, POLL_PAUSE_MS),
+			     POLL_PAUSE_MAX_MS);
 	/* an event that came while the list did asks for another one */
 	ike->poll_due = INT64_MAX;
 	poll_at(ike, SN_MIN(due, now + POLL_MS));

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What somebody removes comes back; what belongs to others stays."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -135,6 +137,28 @@ def test_charon(lab: Lab, host: Host) -> None:
     proc.end(pid)
     lab.wait(lambda: host.charon_pid() not in (None, pid), 10, "a new charon")
     lab.wait_all_up(15)
+
+
+def test_a_charon_that_stood_still_is_looked_at_again_at_once(lab: Lab, host: Host) -> None:
+    """It stops in the middle of a question; how long that took says nothing of the next one."""
+    def spi() -> str | None:
+        tunnel = host.peers()["h2"]["tunnel"]
+        return tunnel and str(tunnel["spi_i"])
+
+    pid = host.charon_pid()
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    begin = time.monotonic()
+    try:
+        lab.wait(lambda: host.states()["h2"] == "down" and time.monotonic() > begin + 4, 10,
+                 "h1 sees that charon stands still")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    lab.wait_all_up(15)
+    before = spi()
+    with host.vici() as vici:
+        vici.terminate(ike="sennit-h2")
+    lab.wait(lambda: spi() not in (None, before), 8, "the new tunnel is seen")
 
 
 def test_no_turn_is_long(lab: Lab, host: Host) -> None:
