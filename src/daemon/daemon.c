@@ -399,9 +399,11 @@ static void use_snapshot(struct daemon *d, struct snapshot *s)
 
 /*
  * The store waits for the disk, and 50,000 prefixes are some work, so it works
- * in the worker, on a copy, and takes no more than one part in STORE_SHARE of the time.
+ * in the worker, on a copy, and takes no more than one part in STORE_SHARE of the time,
+ but a disk that stalled once does not keep the next ones away for long.
  */
 #define STORE_SHARE 100
+#define STORE_PAUSE_MAX_MS 60000 /* also before it is tried again when it failed */
 
 struct store_job {
 	struct daemon *daemon;
@@ -428,16 +430,22 @@ static void warn_not_stored(const struct sn_error *e)
 		    e->text);
 }
 
+/* What was not stored is tried again: by the timer, or by store_last(). */
 static void store_done(void *job, bool finished)
 {
 	struct store_job *j = job;
+	struct daemon *d = j->daemon;
+	int64_t pause_ms = SN_MIN(j->took_ms * STORE_SHARE, (int64_t)STORE_PAUSE_MAX_MS);
 
-	if (finished) {
-		if (j->result < 0)
-			warn_not_stored(&j->error);
-		j->daemon->storing = false;
-		loop_timer_set(j->daemon->store_timer, j->took_ms * STORE_SHARE);
+	d->storing = false;
+	if (!finished || j->result < 0)
+		d->stored = false;
+	if (finished && j->result < 0) {
+		warn_not_stored(&j->error);
+		pause_ms = STORE_PAUSE_MAX_MS;
 	}
+	if (finished)
+		loop_timer_set(d->store_timer, pause_ms);
 	free(j->state_dir);
 	snapshot_free(j->snapshot);
 	free(j);
