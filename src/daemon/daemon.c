@@ -120,12 +120,14 @@ static bool look_at_underlay(struct daemon *d)
 	return d->underlay_mtu != before;
 }
 
-/* True when it came or went. */
+/* True when it came or went. What cannot be read is as it was: our rules there must not go. */
 static bool look_at_docker(struct daemon *d)
 {
 	bool before = d->docker_user;
+	int r = net_has_docker_user(d->net);
 
-	d->docker_user = net_has_docker_user(d->net);
+	if (r >= 0)
+		d->docker_user = r == 1;
 	return d->docker_user != before;
 }
 

@@ -116,7 +116,7 @@ static int print_plan(struct net *net, const struct config *config, const struct
 		return r;
 	intent.attachments = attachments_all(attachments, &intent.n_attachments);
 	net_default_device(net, intent.uplink);
-	intent.docker_user = net_has_docker_user(net);
+	intent.docker_user = net_has_docker_user(net) == 1;
 	intent.underlay_mtu = daemon_underlay_mtu(net, config, snapshot, intent.uplink);
 	dataplane = config->dataplane == DATAPLANE_XFRM ||
 				    (config->dataplane == DATAPLANE_AUTO && net_has_kernel_esp(net))

@@ -431,11 +431,11 @@ int net_underlay_mtu(struct net *net, const struct sn_addr *addrs, size_t n, con
 	return mtu;
 }
 
-bool net_has_docker_user(struct net *net)
+int net_has_docker_user(struct net *net)
 {
 	struct sn_error e;
 
-	return docker_user_exists(nft_socket(net->nft), &e) == 1;
+	return docker_user_exists(nft_socket(net->nft), &e);
 }
 
 int net_sysctl_original(struct net *net, const char *path, char *ret, size_t size)

@@ -121,8 +121,11 @@ int net_default_device(struct net *net, char ret[static IFNAMSIZ]);
  * 0 when neither is known. A change of it is told by net_watch(), with the device.
  */
 int net_underlay_mtu(struct net *net, const struct sn_addr *addrs, size_t n, const char *otherwise);
-/* True when Docker's chain for the rules of others is there: struct intent wants to know. */
-bool net_has_docker_user(struct net *net);
+/*
+ * 1 when Docker's chain for the rules of others is there (struct intent wants to know), 0
+ * when it is not, or a negative errno: that is not known.
+ */
+int net_has_docker_user(struct net *net);
 /* 0 with the value as text, or a negative errno. path as in object_sysctl. */
 int net_sysctl_read(const char *path, char *ret, size_t size);
 /* What it was before sennit first wrote it, as recorded; else what it is. As net_sysctl_read(). */

@@ -74,12 +74,12 @@ static void rules_in_dockers_chain_come_first_and_go_alone(void **state)
 	want_docker_rule(&wanted, "from", "iifname");
 	want_docker_rule(&wanted, "to", "oifname");
 	object_set_sort(&wanted);
-	assert_false(net_has_docker_user(f->net));
+	assert_int_equal(net_has_docker_user(f->net), 0);
 	fixture_pass(f, &wanted, &without);
 	assert_int_equal(without.not_ready, 2);
 	sh("iptables -N DOCKER-USER && iptables -A DOCKER-USER -s 192.0.2.9 -j DROP && "
 	   "iptables -A DOCKER-USER -m comment --comment mine -j RETURN");
-	assert_true(net_has_docker_user(f->net));
+	assert_int_equal(net_has_docker_user(f->net), 1);
 	fixture_converge(f, &wanted);
 	sh("test \"$(%s)\" = '-N DOCKER-USER,-A DOCKER-USER -o snbr0 -j ACCEPT,-A DOCKER-USER -i "
 	   "snbr0 -j ACCEPT,-A DOCKER-USER -s 192.0.2.9/32 -j DROP,-A DOCKER-USER -j RETURN,'",
