@@ -178,24 +178,37 @@ static bool is_peer(const struct snapshot *s, const char *id)
 	return h && h->state != HOST_GONE;
 }
 
-/* By a link, an SA or a policy. What cannot be read may have it. */
-static bool is_in_use(struct numbers *n, uint32_t number)
+/* What the kernel has of XFRM, read when it is first needed, once for all numbers. */
+struct xfrm_view {
+	struct net_xfrm x;
+	bool read;
+	int result;
+};
+
+static void read_once(struct numbers *n, struct xfrm_view *v)
 {
-	_cleanup_net_xfrm_ struct net_xfrm x = { 0 };
-	char device[IFNAMSIZ];
 	struct sn_error e;
-	int r;
+
+	if (!v->read)
+		v->result = net_xfrm_read(n->net, &v->x, &e);
+	v->read = true;
+}
+
+/* By a link, an SA or a policy. What cannot be read may have it. */
+static bool is_in_use(struct numbers *n, struct xfrm_view *v, uint32_t number)
+{
+	char device[IFNAMSIZ];
 
 	snprintf(device, sizeof(device), WIRE_XFRM_PREFIX "%u", number);
 	if (net_device_index(n->net, device) != -ENODEV)
 		return true;
-	r = net_xfrm_read(n->net, &x, &e);
-	if (r < 0)
-		return r != -EPROTONOSUPPORT;
-	array_foreach(&x.sas, sa)
+	read_once(n, v);
+	if (v->result < 0)
+		return v->result != -EPROTONOSUPPORT;
+	array_foreach(&v->x.sas, sa)
 		if (sa->if_id == number)
 			return true;
-	array_foreach(&x.policies, policy)
+	array_foreach(&v->x.policies, policy)
 		if (policy->if_id == number)
 			return true;
 	return false;
@@ -204,13 +217,15 @@ static bool is_in_use(struct numbers *n, uint32_t number)
 /* Of hosts that left, those that nothing has any more. */
 static void drop_unused(struct numbers *n, const struct snapshot *s)
 {
+	struct xfrm_view view = { 0 };
+
 	n->left = 0;
 	for (size_t i = n->ids.v.n; i-- > 0;) {
 		const struct if_id *k = &n->ids.v.v[i];
 
 		if (is_peer(s, k->peer))
 			continue;
-		if (is_in_use(n, k->number)) {
+		if (is_in_use(n, &view, k->number)) {
 			n->left++;
 			continue;
 		}
@@ -218,6 +233,7 @@ static void drop_unused(struct numbers *n, const struct snapshot *s)
 		if_ids_remove(&n->ids, i);
 		n->dirty = true;
 	}
+	net_xfrm_fini(&view.x);
 }
 
 void numbers_settle(struct numbers *n, const struct snapshot *s, const struct wanted *wanted,
