@@ -5,7 +5,7 @@
  * of a peer go only when charon has a new tunnel with it, whose policies have
  * taken the place of the old ones; or when it is no peer any more, then the
  * policies first. What charon is just making, or has made since its last
- * list, is spared by the time an SA must have been unknown.
+ * list, is spared: an SA must have been here for a time when that list was asked for.
  */
 #include "daemon/daemon.h"
 
@@ -57,10 +57,7 @@ static int64_t unknown_since(const struct leftovers *l, const struct net_xfrm_sa
 
 static bool is_wanted(const struct daemon *d, const char *peer)
 {
-	array_foreach(&d->wanted.peers, p)
-		if (streq(p->id, peer))
-			return true;
-	return false;
+	return wanted_find_peer(&d->wanted, peer) != NULL;
 }
 
 static bool has_ike(const struct daemon *d)
@@ -68,11 +65,11 @@ static bool has_ike(const struct daemon *d)
 	return d->ike && ike_is_online(d->ike);
 }
 
-static bool is_due(const struct daemon *d, const char *peer, int64_t unknown_ms)
+static bool is_due(const struct daemon *d, const char *peer, int64_t since)
 {
 	if (!has_ike(d))
 		return !is_wanted(d, peer);
-	return unknown_ms >= UNKNOWN_MS &&
+	return ike_listed_at(d->ike) - since >= UNKNOWN_MS &&
 	       (!is_wanted(d, peer) || ike_peer_sa(d->ike, peer, NULL) != NULL);
 }
 
@@ -102,7 +99,7 @@ static size_t remove_sas(struct daemon *d, const struct net_xfrm *x, int64_t now
 		if (!peer || is_known(&spis, sa->spi))
 			continue;
 		since = unknown_since(&d->leftovers, sa, now);
-		if (is_due(d, peer, now - since))
+		if (is_due(d, peer, since))
 			remove_sa(d, sa, peer);
 		else
 			*array_add(&unknown) = (struct leftover_sa){ sa->spi, sa->dst, since };

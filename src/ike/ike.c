@@ -58,6 +58,7 @@ struct ike {
 	struct loop_timer *poll_timer;
 	int64_t poll_due; /* INT64_MAX: none */
 	int64_t poll_began, poll_free_at;
+	int64_t listed_at; /* when the poll began that told of sas; 0: none did */
 
 	ARRAY(struct tunnel) tunnels; /* by peer */
 	bool tunnels_known;           /* ike_set_tunnels() was called: others may be ended */
@@ -346,6 +347,7 @@ static void on_polled(int result, const struct vici_node *reply, void *user)
 		return;
 	}
 	take_over(ike);
+	ike->listed_at = ike->poll_began;
 	array_foreach(&ike->tunnels, t)
 		look_at(ike, t, now);
 	end_unwanted(ike);
@@ -372,6 +374,7 @@ static void begin_anew(struct ike *ike)
 	if (ike->sas.n > 0)
 		note(ike, NOTE_SAS, "", "");
 	clear_sas(&ike->sas);
+	ike->listed_at = 0;
 	array_foreach(&ike->tunnels, t) {
 		char child[sizeof(t->pair.child)];
 		bool owner = t->pair.owner;
@@ -526,6 +529,11 @@ bool ike_is_online(const struct ike *ike)
 int64_t ike_offline_since(const struct ike *ike)
 {
 	return ike->offline_since;
+}
+
+int64_t ike_listed_at(const struct ike *ike)
+{
+	return ike->listed_at;
 }
 
 int64_t ike_silent_since(const struct ike *ike)

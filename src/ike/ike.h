@@ -100,6 +100,11 @@ int64_t ike_offline_since(const struct ike *ike);
  */
 #define IKE_SILENT_MS 1000
 int64_t ike_silent_since(const struct ike *ike);
+/*
+ * When charon was asked for what ike_sas() tells; 0: the one that runs has not answered yet.
+ * With many SAs, or on a busy machine, that is more than a few seconds ago.
+ */
+int64_t ike_listed_at(const struct ike *ike);
 /* Random, of the running charon: changes when and only when charon is a new process. */
 uint64_t ike_boot_id(const struct ike *ike);
 int ike_charon_pid(const struct ike *ike);
