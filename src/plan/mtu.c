@@ -12,6 +12,7 @@
  */
 #include "plan/mtu.h"
 
+#include "plan/path.h"
 #include "plan/tunnel.h"
 
 #define IPV4_HEADER 20
@@ -33,11 +34,25 @@ int mtu_inside(int underlay, uint8_t family)
 	return SN_MAX(room - room % ESP_ALIGN - ESP_TRAILER, MTU_MIN);
 }
 
-/* The one with the larger header, when some peers are reached by IPv6. */
-static uint8_t underlay_family(const struct snapshot *s)
+static bool may_go_by_ipv6(const struct intent *intent, const struct host *peer)
 {
-	array_foreach(&s->hosts, h) {
-		if (tunnel_is_peer(s, h) && h->underlay.n && h->underlay.v[0].family == AF_INET6)
+	struct intent_path paths[PATHS_MAX];
+	size_t n = path_list(intent, peer, paths);
+
+	for (size_t i = 0; i < n; i++)
+		if (paths[i].remote.family == AF_INET6)
+			return true;
+	return false;
+}
+
+/*
+ * The one with the larger header, when some peer is or may yet be reached by IPv6: which of
+ * its paths is in use changes too often for the MTU of every container to follow.
+ */
+static uint8_t underlay_family(const struct intent *intent)
+{
+	array_foreach(&intent->snapshot->hosts, h) {
+		if (tunnel_is_peer(intent->snapshot, h) && may_go_by_ipv6(intent, h))
 			return AF_INET6;
 	}
 	return AF_INET;
@@ -46,7 +61,7 @@ static uint8_t underlay_family(const struct snapshot *s)
 int mtu_of_containers(const struct intent *intent, int ceiling, struct wanted *w)
 {
 	int underlay = intent->underlay_mtu, mtu = intent->config->mtu;
-	int fits = underlay ? mtu_inside(underlay, underlay_family(intent->snapshot)) : MTU_UNKNOWN;
+	int fits = underlay ? mtu_inside(underlay, underlay_family(intent)) : MTU_UNKNOWN;
 
 	if (mtu <= 0)
 		return SN_MIN(fits, ceiling);

@@ -64,6 +64,22 @@ static void one_peer_by_ipv6_is_enough_for_the_larger_header(void **state)
 	wanted_fini(&w);
 }
 
+static void a_further_path_by_ipv6_counts_where_both_ends_have_it(void **state)
+{
+	_cleanup_mesh_ struct mesh m;
+	struct wanted w = { 0 };
+
+	(void)state;
+	mesh_init(&m, 2, NULL);
+	*array_add(&m.snapshot->hosts.v[1].underlay) = mesh_addr("2001:db8::2");
+	mesh_finish(&m);
+	m.intent.underlay_mtu = 1500;
+	assert_int_equal(mtu_of_containers(&m.intent, 65535, &w), 1438);
+	*array_add(&m.snapshot->hosts.v[0].underlay) = mesh_addr("2001:db8::1");
+	assert_int_equal(mtu_of_containers(&m.intent, 65535, &w), 1418);
+	wanted_fini(&w);
+}
+
 static void what_is_configured_is_taken_with_a_warning(void **state)
 {
 	_cleanup_mesh_ struct mesh m;
@@ -107,6 +123,7 @@ int main(void)
 		cmocka_unit_test(figures_that_were_measured_on_a_kernel),
 		cmocka_unit_test(never_less_than_ipv4_needs),
 		cmocka_unit_test(one_peer_by_ipv6_is_enough_for_the_larger_header),
+		cmocka_unit_test(a_further_path_by_ipv6_counts_where_both_ends_have_it),
 		cmocka_unit_test(what_is_configured_is_taken_with_a_warning),
 		cmocka_unit_test(an_underlay_that_is_not_known_is_an_ordinary_one),
 	};
