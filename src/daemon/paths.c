@@ -163,38 +163,40 @@ static void forget_removed(struct daemon *d)
 	}
 }
 
-/* Something works: it is what the next sennitd begins with. */
-static void settle(struct daemon *d, struct peer_boot *s)
-{
-	if (s->paths_tried) {
-		forget_removed(d);
-		save(d);
-	}
-	s->paths_tried = 0;
-}
-
-static void look_at(struct daemon *d, const struct wanted_peer *w, int64_t now)
+/* True when the search has ended there: it is what the next sennitd begins with. */
+static bool look_at(struct daemon *d, const struct wanted_peer *w, int64_t now)
 {
 	struct peer_boot *s = peers_find(d, w->id);
 	struct verdict v;
 
 	if (!s || !health_get(d->health, w->id, now, &v))
-		return;
-	if (v.state == PEER_UP || v.state == PEER_DEGRADED)
-		settle(d, s);
-	else if ((v.state == PEER_DOWN || v.state == PEER_CONNECTING) && may_be_the_path(v.cause) &&
-		 now - SN_MAX(s->path_since_ms, v.since_ms) >= stay_of(s, w))
+		return false;
+	if (v.state == PEER_UP || v.state == PEER_DEGRADED) {
+		bool found = s->paths_tried > 0;
+
+		s->paths_tried = 0;
+		return found;
+	}
+	if ((v.state == PEER_DOWN || v.state == PEER_CONNECTING) && may_be_the_path(v.cause) &&
+	    now - SN_MAX(s->path_since_ms, v.since_ms) >= stay_of(s, w))
 		try_next(d, w, s, &v);
+	return false;
 }
 
 static void on_look(void *user)
 {
 	struct daemon *d = user;
 	bool able = d->ike && ike_silent_since(d->ike) == 0 && !d->down && d->snapshot;
+	bool found = false;
 
 	array_foreach(&d->wanted.peers, w) {
 		if (able && w->n_paths > 1)
-			look_at(d, w, loop_now(d->loop));
+			found |= look_at(d, w, loop_now(d->loop));
+	}
+	/* once for all: after an outage of ours every peer is found in one look */
+	if (found) {
+		forget_removed(d);
+		save(d);
 	}
 	loop_timer_set(d->paths_timer, LOOK_MS);
 }

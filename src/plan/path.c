@@ -40,9 +40,10 @@ size_t path_chosen(const struct intent *intent, const struct intent_path *paths,
 	for (size_t i = 0; i < intent->n_paths; i++) {
 		const struct intent_path *p = &intent->paths[i];
 
+		if (n == 0 || !streq(p->peer, paths[0].peer))
+			continue;
 		for (size_t j = 0; j < n; j++) {
-			if (streq(p->peer, paths[j].peer) &&
-			    sn_addr_cmp(&p->local, &paths[j].local) == 0 &&
+			if (sn_addr_cmp(&p->local, &paths[j].local) == 0 &&
 			    sn_addr_cmp(&p->remote, &paths[j].remote) == 0)
 				return j;
 		}
