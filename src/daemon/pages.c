@@ -51,7 +51,7 @@ static int page_readyz(struct strbuf *body, void *user)
 static int page_status(struct strbuf *body, void *user)
 {
 	_cleanup_json_ json_t *status = status_to_json(user);
-	_cleanup_free_ char *text = json_dumps(status, JSON_COMPACT);
+	_cleanup_free_ char *text = json_dumps(status, JSON_COMPACT | JSON_ENSURE_ASCII);
 
 	strbuf_adds(body, text ? text : "{}");
 	strbuf_addc(body, '\n');

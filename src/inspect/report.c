@@ -301,7 +301,7 @@ int report_write(const struct report_input *in, const char *path, struct sn_erro
 		token_read(in->config->metadata_token_file, &known[0], &ignored);
 	clean = redact_json(raw, known);
 	token_free(known[0]);
-	text = json_dumps(clean, JSON_INDENT(1));
+	text = json_dumps(clean, JSON_INDENT(1) | JSON_ENSURE_ASCII);
 	sn_require(text);
 	r = file_write_atomic(path, text, strlen(text), 0600);
 	return r < 0 ? sn_error_set(e, r, "the report could not be written to %s: %s", path,

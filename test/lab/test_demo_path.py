@@ -62,6 +62,22 @@ def test_a_peer_shows_name_time_and_cost(lab: Lab) -> None:
     assert "node-h2" in text and "node-h3" in text and "up" in text
 
 
+def test_no_face_has_a_terminal_obey_a_name(lab: Lab) -> None:
+    """U+009B is ESC [ in one, and curl prints what it gets."""
+    host, name = lab["h1"], "node\u009b2J\x1b[2J-h3"
+    lab.mesh.set("h3", name=name)
+    try:
+        lab.wait(lambda: host.peers()["h3"]["name"] == name, 10, "the name is known")
+        status = host.http("/v1/status")[1]
+        faces = [status, host.http("/metrics")[1], host.cli("status").stdout,
+                 host.cli("status", "--json").stdout]
+    finally:
+        lab.mesh.set("h3", name="node-h3")
+    assert name in {p["name"] for p in json.loads(status)["peers"]}
+    for face in faces:
+        assert "2J" in face and "\x1b" not in face and "\u009b" not in face, face
+
+
 def test_small_questions_are_answered_over_http(lab: Lab) -> None:
     host = lab["h2"]
     for path in ("/healthz", "/readyz", "/ping", "/connectivity"):
