@@ -7,10 +7,13 @@
 #include <cmocka.h>
 #include <errno.h>
 
+/* Valid until the next call. */
 static const char *at(const struct surroundings *s, size_t i)
 {
+	static char text[SN_ADDR_STRLEN];
+
 	assert_true(i < s->n);
-	return SN_ADDR_STR(&s->v[i].addr);
+	return sn_addr_format(&s->v[i].addr, text);
 }
 
 static void name_servers_are_found(void **state)

@@ -252,9 +252,12 @@ static struct snapshot *at(const char *a, const char *b, const char *c,
 	return s;
 }
 
+/* Valid until the next call. */
 static const char *address_of(const struct snapshot *s, const char *id)
 {
-	return SN_ADDR_STR(&snapshot_find(s, id)->underlay.v[0]);
+	static char text[SN_ADDR_STRLEN];
+
+	return sn_addr_format(&snapshot_find(s, id)->underlay.v[0], text);
 }
 
 /* a is self; b comes to the address of another host that is still there. */
