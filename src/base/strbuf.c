@@ -96,6 +96,20 @@ size_t strbuf_utf8_length(const char *text)
 	return n;
 }
 
+/*
+ * What turns the reading direction of a line around, or breaks it: U+061C, U+200E and F,
+ * U+2028 to 202E, U+2066 to 2069 (UAX #9). s is valid UTF-8.
+ */
+static bool turns_around(const unsigned char *s)
+{
+	if (s[0] == 0xd8)
+		return s[1] == 0x9c;
+	if (s[0] != 0xe2)
+		return false;
+	return (s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
+	       (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);
+}
+
 void strbuf_add_escaped(struct strbuf *b, const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -106,7 +120,7 @@ void strbuf_add_escaped(struct strbuf *b, const char *s)
 		if (*p == '\n') {
 			strbuf_adds(b, "\\n");
 			p++;
-		} else if (n == 0 || *p < 0x20 || *p == 0x7f || *p == '\\') {
+		} else if (n == 0 || *p < 0x20 || *p == 0x7f || *p == '\\' || turns_around(p)) {
 			strbuf_addf(b, "\\x%02x", *p);
 			p++;
 		} else {

@@ -30,7 +30,8 @@ char *strbuf_steal(struct strbuf *b);
 
 /*
  * Text from outside made safe for a terminal or a log line: control bytes,
- * DEL, backslash and bytes that are no UTF-8 become \xNN, a line feed \n.
+ * DEL, backslash, bytes that are no UTF-8 and what changes the direction of
+ * reading become \xNN, a line feed \n.
  */
 void strbuf_add_escaped(struct strbuf *b, const char *s);
 /* Bytes of the UTF-8 sequence at s (RFC 3629); 0 when it is none or a C1 control code. */

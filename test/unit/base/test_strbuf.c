@@ -36,6 +36,11 @@ static void escapes_what_moves_a_terminal(void **state)
 		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" }, /* surrogate */
 		{ "\xe2\x82", "\\xe2\\x82" },          /* cut off */
 		{ "back\\slash", "back\\x5cslash" },
+		{ "h1\xe2\x80\xae"
+		  "pu",
+		  "h1\\xe2\\x80\\xaepu" }, /* right to left */
+		{ "\xe2\x81\xa6\xd8\x9c", "\\xe2\\x81\\xa6\\xd8\\x9c" },
+		{ "\xe2\x80\xa6\xd8\x9b", "\xe2\x80\xa6\xd8\x9b" }, /* an ellipsis is none */
 	};
 
 	(void)state;
