@@ -119,13 +119,28 @@ int docker_user_observe(struct netlink *nl, struct object_set *ret, struct sn_er
 	return r == -ENOENT ? 0 : r;
 }
 
+/* Numbers begin anew with the table, and then one of others may have this one. */
+static bool is_still_there(struct nft *nft, const struct object_rule *rule)
+{
+	_cleanup_object_set_ struct object_set now = { 0 };
+	struct sn_error ignored;
+
+	if (docker_user_observe(nft_socket(nft), &now, &ignored) != 0)
+		return false;
+	array_foreach(&now.o, o) {
+		if (o->rule->handle == rule->handle && streq(o->rule->tag, rule->tag))
+			return true;
+	}
+	return false;
+}
+
 static int drop(struct nft *nft, const struct object_rule *rule, struct sn_error *e)
 {
 	_cleanup_free_ char *command = xasprintf("delete rule ip " DOCKER_USER_TABLE
 						 " " DOCKER_USER_CHAIN " handle %" PRIu64 "\n",
 						 rule->handle);
 	struct sn_error ignored;
-	int r = nft_run(nft, command, e);
+	int r = is_still_there(nft, rule) ? nft_run(nft, command, e) : 0;
 
 	/* somebody was faster */
 	return r < 0 && docker_user_exists(nft_socket(nft), &ignored) == 0 ? 0 : r;
