@@ -222,7 +222,7 @@ def guest_objects(build: Path, folder: Path, most: int) -> None:
         line("  its CPU", f["cpu_ms"], "ms")
         line("  until a further look finds nothing to do", f["settled_ms"], "ms")
         line("sennit : by hand", f["ms"] / 1000 / seconds, "", 1.2 if peers == most else None)
-        line("memory (RSS), both snapshots", f["rss_kb"] / 1024, "MB")
+        line("memory (RSS) of the bench, one snapshot", f["rss_kb"] / 1024, "MB")
         line("one moved route: what is wanted", f["follow_ms"], "ms")
         line("one moved route: on the kernel", f["change_ms"], "ms")
         traced = Host("t", build, folder)
