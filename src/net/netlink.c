@@ -12,7 +12,7 @@ struct netlink {
 	struct mnl_socket *socket;
 	uint32_t seq;
 	bool secret; /* what it says is wiped when it is read: keys of SAs */
-	char buffer[RECEIVE_SIZE];
+	char buffer[RECEIVE_SIZE] __attribute__((aligned(8)));
 };
 
 static void set_option(struct netlink *nl, int option)
