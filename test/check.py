@@ -236,7 +236,7 @@ SUITES = [
     Suite("fuzz", 300, Run.fuzz, (), 18000),
     Suite("netns", 240, lambda r: r.meson("gcc", "netns"), ("gcc",)),
     Suite("python", 120, lambda r: r.pytest("test/python"), ("gcc",)),
-    Suite("lab", 480, lambda r: r.pytest("test/lab"), ("gcc",), 9000),
+    Suite("lab", 600, lambda r: r.pytest("test/lab"), ("gcc",), 9000),
     Suite("lab-asan", 240, lambda r: r.pytest(*(f"test/lab/{name}" for name in LAB_ASAN),
                                               build="asan", env=SANITIZERS), ("asan",), 600),
     Suite("vm", 1200, Run.vm, ("gcc",), 7200),

@@ -25,7 +25,26 @@ def pytest_configure(config: pytest.Config) -> None:
     lab_module.end_on_signals()
 
 
+# Tables of which every check takes each n-th row only, and --long all: its time is bounded.
+SAMPLED = {"test_fire.py": 3, "test_cleanup.py": 2, "test_doctor.py": 2}
+
+
+def sample(items: list[pytest.Item]) -> list[pytest.Item]:
+    taken: dict[str, int] = {}
+    kept = []
+    for item in items:
+        if item.path.name in SAMPLED and hasattr(item, "callspec"):
+            taken[item.path.name] = taken.get(item.path.name, -1) + 1
+            if taken[item.path.name] % SAMPLED[item.path.name]:
+                continue
+        kept.append(item)
+    return kept
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # who names a row wants that row
+    if not config.getoption("--long") and not config.getoption("keyword"):
+        items[:] = sample(items)
     if os.geteuid() != 0:
         for item in items:
             item.add_marker(pytest.mark.skip(reason="needs root"))
