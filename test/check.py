@@ -162,7 +162,7 @@ class Run:
         """Every libFuzzer target from its corpus on: a short walk, with --long a million runs or
         ten minutes. What is found stays for the next time; `test/fuzz/measure` tells figures."""
         walk = ["-runs=1000000", "-max_total_time=600"] if self.long else \
-               ["-seed=1", "-runs=20000", "-max_total_time=4"]
+               ["-seed=1", "-runs=20000", "-max_total_time=2"]
         total = self.build("fuzz", "-Dfuzzing=true", *SANITIZE, "-Db_lundef=false",
                            compiler="clang",
                            only=tuple(f"test/fuzz/fuzz-{name}" for name in fuzz_targets.PARSERS))
