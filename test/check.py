@@ -239,7 +239,7 @@ SUITES = [
     Suite("lab", 600, lambda r: r.pytest("test/lab"), ("gcc",), 9000),
     Suite("lab-asan", 240, lambda r: r.pytest(*(f"test/lab/{name}" for name in LAB_ASAN),
                                               build="asan", env=SANITIZERS), ("asan",), 600),
-    Suite("vm", 1200, Run.vm, ("gcc",), 7200),
+    Suite("vm", 600, Run.vm, ("gcc",), 7200),
 ]
 
 
