@@ -3,7 +3,7 @@
 
 import json
 
-from sennitlab import Lab
+from sennitlab import Lab, programs
 from sennitlab.classify import EXPECTED
 from sennitlab.lab import DATAPLANE
 from sennitlab.sas import tunnel_of
@@ -89,3 +89,10 @@ def test_small_questions_are_answered_over_http(lab: Lab) -> None:
 def test_nothing_is_left_to_do(lab: Lab) -> None:
     for host in lab.hosts.values():
         assert host.plan() == [], f"{host.id} still plans {host.plan()}"
+
+
+def test_the_demo_builds_what_it_runs() -> None:
+    found = programs.find()
+    text = (programs.ROOT / "tools/demo").read_text()
+    for path in found.every():
+        assert str(path.relative_to(found.build)) in text, f"tools/demo does not build {path.name}"

@@ -32,9 +32,11 @@ class Programs:
     def flows(self) -> Path:
         return self.build / "test/lab/sennit-flows"
 
+    def every(self) -> list[Path]:
+        return [self.sennitd, self.sennit, self.metadata, self.probe, self.flows]
+
     def missing(self) -> list[Path]:
-        every = (self.sennitd, self.sennit, self.metadata, self.probe, self.flows)
-        return [path for path in every if not path.exists()]
+        return [path for path in self.every() if not path.exists()]
 
 
 def find() -> Programs:
