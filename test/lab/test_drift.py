@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import end_and_judge
-from sennitlab import Lab, programs
+from sennitlab import Lab
 from sennitlab.drift import ALONE, CHARON, IKE, KERNEL, SLOW, Drift, Scene
 from sennitlab.flows import Flows
 from sennitlab.foreign import Foreign
@@ -26,6 +25,7 @@ from sennitlab.metrics import Page
 RATE = 100
 AWAY, NEAR = ("c1", "c3"), ("c1", "c2")
 KINDS = ("table", "sysctl", "link", "address", "route", "key", "conn")
+LAB = {"hosts": 2, "containers": 2}
 
 
 @dataclass
@@ -53,18 +53,6 @@ class Table:
             lines.append(f"{row.drift.what:24} {row.drift.change:44} {row.seconds:7.2f} "
                          f"{lost[0]:5} {lost[1]:5}  {counted}")
         return "\n".join(lines)
-
-
-@pytest.fixture(scope="module")
-def lab(built: programs.Programs) -> Iterator[Lab]:
-    made = Lab(hosts=2, containers=2)
-    try:
-        made.start()
-    except BaseException:
-        made.close()
-        raise
-    yield made
-    end_and_judge(made)
 
 
 @pytest.fixture(scope="module")

@@ -3,29 +3,16 @@
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from conftest import end_and_judge
-from sennitlab import Lab, programs, promtool
+from sennitlab import Lab, promtool
 from sennitlab.host import Host
 from sennitlab.kernel import own_routes
 from sennitlab.metrics import Page
 
 PER_PEER = 21  # the README's bound
-
-
-@pytest.fixture(scope="module")
-def lab(built: programs.Programs) -> Iterator[Lab]:
-    made = Lab(hosts=2, containers=1)
-    try:
-        made.start()
-    except BaseException:
-        made.close()
-        raise
-    yield made
-    end_and_judge(made)
+LAB = {"hosts": 2, "containers": 1}
 
 
 def page_of(host: Host) -> Page:

@@ -5,27 +5,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from conftest import end_and_judge
-from sennitlab import Lab, programs
+from sennitlab import Lab
 from sennitlab.sas import same_tunnel, tunnel_of
 
 SETTLED = 5.0  # seconds after the start
-
-
-@pytest.fixture(scope="module")
-def lab(built: programs.Programs) -> Iterator[Lab]:
-    made = Lab(hosts=2, containers=1)
-    try:
-        made.start()
-    except BaseException:
-        made.close()
-        raise
-    yield made
-    end_and_judge(made)
+LAB = {"hosts": 2, "containers": 1}
 
 
 def assert_one_tunnel_after(lab: Lab, begin: float) -> None:
