@@ -265,7 +265,7 @@ static void run(struct bench *b, const char *after)
 	_cleanup_free_ char *state = xstrdup("/tmp/kernel-bench-XXXXXX");
 	struct loop *loop = loop_new();
 	struct sn_error e = { 0 };
-	struct net *net;
+	struct net *net = NULL;
 
 	if (!mkdtemp(state) || net_new(loop, state, &net, &e) < 0)
 		die(state, e.text);
