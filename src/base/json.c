@@ -2,7 +2,6 @@
 #include "base/json.h"
 
 #include "base/nearest.h"
-
 #include "base/strbuf.h"
 
 #include <ctype.h>
@@ -206,4 +205,20 @@ int json_check_keys(const json_t *obj, const struct json_place *at, const char *
 			return json_fail(&here, e, "unknown key%s", NEAREST_HINT(&near));
 	}
 	return 0;
+}
+
+json_t *json_from_text(const char *s)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	json_t *v = s ? json_string(s) : json_null();
+
+	if (v)
+		return v;
+	strbuf_add_escaped(&b, s);
+	return json_string(strbuf_str(&b));
+}
+
+json_t *json_from_addr(const struct sn_addr *a)
+{
+	return sn_addr_is_set(a) ? json_string(SN_ADDR_STR(a)) : json_null();
 }

@@ -77,3 +77,12 @@ int json_require_object(const json_t *value, const struct json_place *at, struct
 /* Refuses every key that is not in the NULL-terminated list. */
 int json_check_keys(const json_t *obj, const struct json_place *at, const char *const *allowed,
 		    struct sn_error *e);
+
+/*
+ * Writing. New references, never NULL for want of UTF-8: text from outside that
+ * is none is written escaped, so that one odd name does not make a whole answer
+ * fail. NULL gives null.
+ */
+json_t *json_from_text(const char *s);
+/* As text; null when it is not set. */
+json_t *json_from_addr(const struct sn_addr *a);

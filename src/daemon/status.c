@@ -19,23 +19,6 @@ static json_t *text_or_null(const char *s)
 	return s && *s ? json_string(s) : json_null();
 }
 
-/* What is no UTF-8 must not make the whole answer fail. */
-static json_t *outside_text(const char *s)
-{
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	json_t *v = json_string(s);
-
-	if (v)
-		return v;
-	strbuf_add_escaped(&b, s);
-	return json_string(strbuf_str(&b));
-}
-
-static json_t *addr_json(const struct sn_addr *a)
-{
-	return sn_addr_is_set(a) ? json_string(SN_ADDR_STR(a)) : json_null();
-}
-
 static json_t *hex(uint64_t v, int digits)
 {
 	char buf[24];
@@ -66,9 +49,10 @@ static json_t *host_json(const struct daemon *d)
 	if (!self)
 		return json_null();
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I}", "id", self->id, "name",
-			 outside_text(self->name), "overlay_ip", addr_json(&self->overlay_ip),
-			 "underlay", addr_json(&self->underlay.v[0]), "prefixes",
-			 prefixes_json(self), "n_prefixes", (json_int_t)self->prefixes.n);
+			 json_from_text(self->name), "overlay_ip",
+			 json_from_addr(&self->overlay_ip), "underlay",
+			 json_from_addr(&self->underlay.v[0]), "prefixes", prefixes_json(self),
+			 "n_prefixes", (json_int_t)self->prefixes.n);
 }
 
 static json_t *mesh_json(const struct daemon *d)
@@ -78,10 +62,10 @@ static json_t *mesh_json(const struct daemon *d)
 	if (!s)
 		return json_null();
 	return json_pack("{s:s, s:o, s:s, s:o, s:o}", "id", s->mesh_id, "name",
-			 outside_text(s->mesh_name ? s->mesh_name : s->mesh_id), "overlay",
+			 json_from_text(s->mesh_name ? s->mesh_name : s->mesh_id), "overlay",
 			 SN_PREFIX_STR(&s->overlay), "revision",
-			 outside_text(s->revision ? s->revision : ""), "source",
-			 outside_text(s->source ? s->source : ""));
+			 json_from_text(s->revision ? s->revision : ""), "source",
+			 json_from_text(s->source ? s->source : ""));
 }
 
 static json_t *dataplane_json(const struct daemon *d)
@@ -103,7 +87,7 @@ static json_t *problems_json(struct daemon *d, bool *ret_healthy)
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(
 			list, json_pack("{s:s, s:o, s:s, s:o}", "what", problems[i].what, "text",
-					outside_text(problems[i].text), "next", problems[i].next,
+					json_from_text(problems[i].text), "next", problems[i].next,
 					"since_s", ago(d, problems[i].since_ms)));
 	*ret_healthy = n == 0;
 	return list;
@@ -127,7 +111,7 @@ static json_t *metadata_json(const struct daemon *d)
 		: d->metadata_error && s.error    ? s.error
 						  : d->metadata_error;
 	return json_pack("{s:b, s:o, s:o, s:b, s:o, s:I, s:I, s:I}", "ok", error == NULL, "error",
-			 error ? outside_text(error) : json_null(), "last_ok_s", last_ok,
+			 error ? json_from_text(error) : json_null(), "last_ok_s", last_ok,
 			 "from_store", d->from_store, "stored_s", stored, "reads",
 			 (json_int_t)s.reads, "failures", (json_int_t)s.failures, "torn",
 			 (json_int_t)s.torn);
@@ -152,11 +136,11 @@ static json_t *apply_json(const struct daemon *d)
 		if (++*(t->text ? &n_failing : &n_waiting) > SHOWN_TROUBLES)
 			continue;
 		if (!t->text)
-			json_array_append_new(waiting, outside_text(t->object));
+			json_array_append_new(waiting, json_from_text(t->object));
 		else
 			json_array_append_new(failing, json_pack("{s:o, s:o, s:o}", "object",
-								 outside_text(t->object), "error",
-								 outside_text(t->text), "since_s",
+								 json_from_text(t->object), "error",
+								 json_from_text(t->text), "since_s",
 								 ago(d, t->since_ms)));
 	}
 	return json_pack("{s:o, s:I, s:o, s:I, s:b, s:I, s:I, s:I}", "waiting", waiting,
@@ -202,20 +186,20 @@ static json_t *peer_json(struct daemon *d, const struct wanted_peer *w)
 	const char *error = d->ike ? ike_peer_last_error(d->ike, w->id) : "";
 
 	json_object_set_new(peer, "id", json_string(w->id));
-	json_object_set_new(peer, "name", h ? outside_text(h->name) : json_null());
+	json_object_set_new(peer, "name", h ? json_from_text(h->name) : json_null());
 	json_object_set_new(peer, "address",
-			    sn_addr_is_set(&w->remote) ? addr_json(&w->remote)
-			    : h                        ? addr_json(&h->underlay.v[0])
+			    sn_addr_is_set(&w->remote) ? json_from_addr(&w->remote)
+			    : h                        ? json_from_addr(&h->underlay.v[0])
 						       : json_null());
-	json_object_set_new(peer, "local_address", addr_json(&w->local));
+	json_object_set_new(peer, "local_address", json_from_addr(&w->local));
 	json_object_set_new(peer, "paths", json_integer(w->n_paths));
-	json_object_set_new(peer, "overlay_ip", addr_json(&w->overlay_ip));
+	json_object_set_new(peer, "overlay_ip", json_from_addr(&w->overlay_ip));
 	json_object_set_new(peer, "prefixes", h ? prefixes_json(h) : json_array());
 	json_object_set_new(peer, "n_prefixes", json_integer(h ? (json_int_t)h->prefixes.n : 0));
 	json_object_set_new(peer, "owner", json_boolean(w->owner));
 	json_object_set_new(peer, "device", json_string(w->device));
 	json_object_set_new(peer, "tunnel", tunnel_json(d, w->id));
-	json_object_set_new(peer, "last_error", *error ? outside_text(error) : json_null());
+	json_object_set_new(peer, "last_error", *error ? json_from_text(error) : json_null());
 	return peer;
 }
 
@@ -236,7 +220,7 @@ static json_t *probes_json(const struct daemon *d)
 
 	for (size_t i = 0; a && i < a->n; i++)
 		json_array_append_new(list, json_pack("{s:o, s:I, s:o}", "address",
-						      addr_json(&a->v[i].from), "count",
+						      json_from_addr(&a->v[i].from), "count",
 						      (json_int_t)a->v[i].count, "last_s",
 						      ago(d, a->v[i].last_ms)));
 	return list;
@@ -252,7 +236,7 @@ static json_t *gone_json(const struct daemon *d)
 		if (h->state == HOST_GONE)
 			json_array_append_new(list,
 					      json_pack("{s:s, s:o, s:o}", "id", h->id, "name",
-							outside_text(h->name), "replaced_by",
+							json_from_text(h->name), "replaced_by",
 							text_or_null(h->replaced_by)));
 	return list;
 }
@@ -264,8 +248,9 @@ static json_t *refused_json(const struct daemon *d)
 	if (!d->snapshot)
 		return list;
 	array_foreach(&d->snapshot->problems, p)
-		json_array_append_new(list, json_pack("{s:o, s:o}", "place", outside_text(p->place),
-						      "text", outside_text(p->text)));
+		json_array_append_new(list,
+				      json_pack("{s:o, s:o}", "place", json_from_text(p->place),
+						"text", json_from_text(p->text)));
 	return list;
 }
 
@@ -277,8 +262,8 @@ json_t *status_attachment(struct daemon *d, const struct attachment *a)
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a->mac[0], a->mac[1], a->mac[2],
 		 a->mac[3], a->mac[4], a->mac[5]);
 	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:b, s:b, s:f}", "id", a->id,
-			 "label", a->label ? outside_text(a->label) : json_null(), "address",
-			 SN_PREFIX_STR(&a->addr), "gateway", addr_json(&gateway), "mtu",
+			 "label", a->label ? json_from_text(a->label) : json_null(), "address",
+			 SN_PREFIX_STR(&a->addr), "gateway", json_from_addr(&gateway), "mtu",
 			 daemon_mtu(d), "mac", mac, "ifname", a->ifname, "veth", a->veth, "ready",
 			 a->ready, "misplaced", attachment_is_misplaced(d->attachments, a), "age_s",
 			 (double)(sn_wall_ms() - a->created_ms) / 1000);

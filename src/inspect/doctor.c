@@ -269,7 +269,7 @@ json_t *doctor_result_to_json(const struct doctor_result *r)
 		json_object_set_new(summary, severity_to_string(s),
 				    json_integer((json_int_t)findings_count(&r->findings, s)));
 	for (char *l = strtok_r(lines, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-		json_array_append_new(unseen, findings_text_to_json(l));
+		json_array_append_new(unseen, json_from_text(l));
 	return json_pack("{s:o, s:o, s:I, s:I, s:o}", "findings", findings_to_json(&r->findings),
 			 "unseen", unseen, "checks", (json_int_t)r->checks, "took_ms",
 			 (json_int_t)r->took_ms, "summary", summary);

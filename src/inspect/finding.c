@@ -154,25 +154,14 @@ void fix_apply(struct fix *fix)
 
 /* --- as JSON --------------------------------------------------------------------- */
 
-json_t *findings_text_to_json(const char *s)
-{
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	json_t *v = json_string(s);
-
-	if (v)
-		return v;
-	strbuf_add_escaped(&b, s);
-	return json_string(strbuf_str(&b));
-}
-
 static json_t *fix_to_json(const struct fix *fix)
 {
 	_cleanup_free_ char *what = fix_describe(fix);
-	json_t *o = json_pack("{s:o, s:b, s:b}", "what", findings_text_to_json(what), "tried",
-			      fix->tried, "done", fix->tried && fix->error.code == 0);
+	json_t *o = json_pack("{s:o, s:b, s:b}", "what", json_from_text(what), "tried", fix->tried,
+			      "done", fix->tried && fix->error.code == 0);
 
 	if (fix->error.code < 0)
-		json_object_set_new(o, "error", findings_text_to_json(fix->error.text));
+		json_object_set_new(o, "error", json_from_text(fix->error.text));
 	return o;
 }
 
@@ -181,13 +170,13 @@ json_t *findings_to_json(const struct findings *all)
 	json_t *list = json_array();
 
 	array_foreach(&all->f, f) {
-		json_t *o = json_pack("{s:s, s:s, s:o}", "check", f->check, "severity",
-				      severity_to_string(f->severity), "seen",
-				      findings_text_to_json(f->seen));
+		json_t *o =
+			json_pack("{s:s, s:s, s:o}", "check", f->check, "severity",
+				  severity_to_string(f->severity), "seen", json_from_text(f->seen));
 
 		if (f->severity != SEVERITY_OK) {
-			json_object_set_new(o, "why", findings_text_to_json(f->why));
-			json_object_set_new(o, "next", findings_text_to_json(f->next));
+			json_object_set_new(o, "why", json_from_text(f->why));
+			json_object_set_new(o, "next", json_from_text(f->next));
 		}
 		if (f->fix.kind != FIX_NONE)
 			json_object_set_new(o, "fix", fix_to_json(&f->fix));

@@ -76,5 +76,3 @@ void fix_apply(struct fix *fix);
 
 /* An array of objects, those that are ok included; a new reference. */
 json_t *findings_to_json(const struct findings *all);
-/* Names come from outside: what is no UTF-8 is escaped, as a terminal sees it. A new reference. */
-json_t *findings_text_to_json(const char *s);

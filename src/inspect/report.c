@@ -35,7 +35,7 @@ struct listing {
 static void add_text(json_t *list, struct strbuf *text)
 {
 	if (json_array_size(list) < OBJECTS_MAX)
-		json_array_append_new(list, findings_text_to_json(strbuf_str(text)));
+		json_array_append_new(list, json_from_text(strbuf_str(text)));
 	strbuf_fini(text);
 }
 
@@ -144,10 +144,10 @@ static json_t *list_links(const struct link_table *links)
 	array_foreach(&links->l, link)
 		json_array_append_new(
 			list, json_pack("{s:i, s:o, s:s, s:b, s:i, s:i, s:I, s:o}", "index",
-					link->index, "name", findings_text_to_json(link->o.name),
-					"kind", link->kind, "up", link->o.up, "mtu", link->o.mtu,
-					"master", link->master, "if_id", (json_int_t)link->o.if_id,
-					"alias", findings_text_to_json(link->o.alias)));
+					link->index, "name", json_from_text(link->o.name), "kind",
+					link->kind, "up", link->o.up, "mtu", link->o.mtu, "master",
+					link->master, "if_id", (json_int_t)link->o.if_id, "alias",
+					json_from_text(link->o.alias)));
 	return list;
 }
 
@@ -159,7 +159,7 @@ static json_t *read_kernel(void)
 	struct sn_error e;
 
 	if (netlink_new(NETLINK_ROUTE, &nl, &e) < 0 || link_table_read(nl, &links, &e) < 0) {
-		json_object_set_new(o, "error", findings_text_to_json(e.text));
+		json_object_set_new(o, "error", json_from_text(e.text));
 		return o;
 	}
 	json_object_set_new(o, "links", list_links(&links));
@@ -170,7 +170,7 @@ static json_t *read_kernel(void)
 	json_object_set_new(o, "rules",
 			    list_of(nl, &links, RTM_GETRULE, sizeof(struct fib_rule_hdr), on_rule));
 	if (nft_read_ruleset(&ruleset, &e) < 0)
-		ruleset = findings_text_to_json(e.text);
+		ruleset = json_from_text(e.text);
 	json_object_set_new(o, "nftables", ruleset);
 	return o;
 }
@@ -184,7 +184,7 @@ static json_t *file_as_text(const char *path)
 	int r = file_read(path, TEXT_LIMIT, &text, &len);
 
 	return r < 0 ? json_sprintf("not read: %s", sn_strerror(r))
-		     : findings_text_to_json(text ? text : "");
+		     : json_from_text(text ? text : "");
 }
 
 /* The last lines; charon logs at level 1, which has no keys (ike/charon_conf.c). */
@@ -204,7 +204,7 @@ static json_t *tail_of_log(const struct config *config)
 	for (p = text + len; p > text && lines <= LOG_LINES; p--)
 		lines += p[-1] == '\n';
 	for (char *l = strtok_r(p, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-		json_array_append_new(list, findings_text_to_json(l));
+		json_array_append_new(list, json_from_text(l));
 	return list;
 }
 
@@ -218,7 +218,7 @@ static json_t *read_config(const struct report_input *in)
 	/* as JSON where it is: what looks like a secret is then known by its key */
 	return json_parse(in->config_text, strlen(in->config_text), &v, &e) == 0
 		       ? v
-		       : findings_text_to_json(in->config_text);
+		       : json_from_text(in->config_text);
 }
 
 static json_t *read_environment(void)
@@ -227,7 +227,7 @@ static json_t *read_environment(void)
 
 	for (char **v = environ; *v; v++)
 		if (sn_startswith(*v, "SENNIT_"))
-			json_array_append_new(list, findings_text_to_json(*v));
+			json_array_append_new(list, json_from_text(*v));
 	return list;
 }
 
@@ -242,8 +242,8 @@ static json_t *read_system(const struct report_input *in)
 	if (gmtime_r(&now, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o}", "time", when, "sennit",
-			 in->version, "host", findings_text_to_json(u.nodename), "kernel",
-			 u.release, "kernel_version", u.version, "machine", u.machine, "os",
+			 in->version, "host", json_from_text(u.nodename), "kernel", u.release,
+			 "kernel_version", u.version, "machine", u.machine, "os",
 			 file_as_text("/etc/os-release"), "resolv.conf",
 			 file_as_text("/etc/resolv.conf"));
 }

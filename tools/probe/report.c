@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "report.h"
 
+#include "base/json.h"
 #include "base/strbuf.h"
 
 #include <netdb.h>
@@ -219,23 +220,6 @@ void report_lookup(FILE *f, const char *name, const char *text)
 
 /* --- JSON ------------------------------------------------------------------- */
 
-static json_t *addr_json(const struct sn_addr *a)
-{
-	return sn_addr_is_set(a) ? json_string(SN_ADDR_STR(a)) : json_null();
-}
-
-/* What is no UTF-8 must not make the whole answer fail. */
-static json_t *outside_text(const char *s)
-{
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	json_t *v = json_string(s);
-
-	if (v)
-		return v;
-	strbuf_add_escaped(&b, s);
-	return json_string(strbuf_str(&b));
-}
-
 static json_t *answer_json(const struct ike_evidence *e)
 {
 	static const char *const kinds[] = {
@@ -255,9 +239,9 @@ static json_t *answer_json(const struct ike_evidence *e)
 			 "version", a->version ? json_string(version) : json_null(), "notify",
 			 a->notify ? json_integer(a->notify) : json_null(), "notify_name",
 			 notify ? json_string(notify) : json_null(), "from",
-			 addr_json(&e->from.addr), "from_port", e->from.port, "proposal",
+			 json_from_addr(&e->from.addr), "from_port", e->from.port, "proposal",
 			 a->proposal[0] ? json_string(a->proposal) : json_null(), "vendor",
-			 a->vendor[0] ? outside_text(a->vendor) : json_null());
+			 a->vendor[0] ? json_from_text(a->vendor) : json_null());
 }
 
 static json_t *refusal_json(const struct ike_refusal *r)
@@ -265,7 +249,8 @@ static json_t *refusal_json(const struct ike_refusal *r)
 	if (!r->error)
 		return json_null();
 	return json_pack("{s:s, s:b, s:o, s:i, s:i}", "error", sn_strerror(-r->error), "icmp",
-			 r->icmp, "by", addr_json(&r->offender), "type", r->type, "code", r->code);
+			 r->icmp, "by", json_from_addr(&r->offender), "type", r->type, "code",
+			 r->code);
 }
 
 static json_t *nat_json(const struct ike_evidence *e)
@@ -284,9 +269,9 @@ static json_t *leg_peer_json(const struct leg_peer *p)
 {
 	if (!p->id[0])
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o}", "id", outside_text(p->id), "state",
-			 outside_text(p->state), "cause", outside_text(p->cause), "evidence",
-			 outside_text(p->evidence));
+	return json_pack("{s:o, s:o, s:o, s:o}", "id", json_from_text(p->id), "state",
+			 json_from_text(p->state), "cause", json_from_text(p->cause), "evidence",
+			 json_from_text(p->evidence));
 }
 
 /* Of a port: what the other end says of it and of us. */
@@ -300,9 +285,9 @@ static json_t *leg_json(const struct leg_result *r, const struct ike_evidence *e
 
 	if (!r)
 		return json_null();
-	return json_pack("{s:o, s:o, s:b, s:s, s:o, s:o}", "host", outside_text(r->host), "trouble",
-			 r->trouble[0] ? outside_text(r->trouble) : json_null(), "is_target",
-			 r->is_target, "probes", arrivals[e->arrival], "of_us",
+	return json_pack("{s:o, s:o, s:b, s:s, s:o, s:o}", "host", json_from_text(r->host),
+			 "trouble", r->trouble[0] ? json_from_text(r->trouble) : json_null(),
+			 "is_target", r->is_target, "probes", arrivals[e->arrival], "of_us",
 			 leg_peer_json(&r->us), "of_target", leg_peer_json(&r->target));
 }
 
@@ -329,17 +314,17 @@ json_t *report_port_json(const struct target *t, const struct port_result *p,
 {
 	const struct ike_evidence *e = &p->e;
 	const struct ike_judgement *j = &p->judgement;
-	json_t *v = json_pack("{s:o, s:s, s:i, s:s}", "host", outside_text(target_name(t)),
+	json_t *v = json_pack("{s:o, s:s, s:i, s:s}", "host", json_from_text(target_name(t)),
 			      "address", target_address(t), "port", p->port, "service",
 			      report_service(p->port, o->numeric));
 
 	json_object_set_new(
 		v, "result",
 		json_string(p->trouble[0] ? "not-asked" : ike_verdict_to_string(j->verdict)));
-	json_object_set_new(v, "summary", outside_text(p->trouble[0] ? p->trouble : j->summary));
+	json_object_set_new(v, "summary", json_from_text(p->trouble[0] ? p->trouble : j->summary));
 	json_object_set_new(v, "meaning", json_string(p->trouble[0] ? "" : j->meaning));
 	json_object_set_new(v, "next", json_string(p->trouble[0] ? "" : j->next));
-	json_object_set_new(v, "from", addr_json(&e->local));
+	json_object_set_new(v, "from", json_from_addr(&e->local));
 	json_object_set_new(v, "answer", answer_json(e));
 	json_object_set_new(v, "error", refusal_json(&e->refusal));
 	json_object_set_new(v, "nat", nat_json(e));
@@ -357,6 +342,6 @@ json_t *report_port_json(const struct target *t, const struct port_result *p,
 
 json_t *report_lookup_json(const char *name, const char *text)
 {
-	return json_pack("{s:o, s:n, s:s, s:o}", "host", outside_text(name), "address", "result",
-			 "no-address", "summary", outside_text(text));
+	return json_pack("{s:o, s:n, s:s, s:o}", "host", json_from_text(name), "address", "result",
+			 "no-address", "summary", json_from_text(text));
 }

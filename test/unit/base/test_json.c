@@ -74,13 +74,25 @@ static void refuses_unknown_keys(void **state)
 	assert_string_equal(e.text, "/b: unknown key");
 }
 
+static void writes_what_is_no_utf8(void **state)
+{
+	static const struct sn_addr unset = { 0 };
+	_cleanup_json_ json_t *odd = json_from_text("a\xff\n"), *plain = json_from_text("\u00e9");
+	_cleanup_json_ json_t *none = json_from_text(NULL), *addr = json_from_addr(&unset);
+
+	(void)state;
+	assert_string_equal(json_string_value(odd), "a\\xff\\n");
+	assert_string_equal(json_string_value(plain), "\u00e9");
+	assert_true(json_is_null(none));
+	assert_true(json_is_null(addr));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_the_place),
-		cmocka_unit_test(null_is_absent),
-		cmocka_unit_test(refuses_what_is_no_json),
-		cmocka_unit_test(refuses_unknown_keys),
+		cmocka_unit_test(names_the_place),         cmocka_unit_test(null_is_absent),
+		cmocka_unit_test(refuses_what_is_no_json), cmocka_unit_test(refuses_unknown_keys),
+		cmocka_unit_test(writes_what_is_no_utf8),
 	};
 
 	return cmocka_run_group_tests_name("base/json", tests, NULL, NULL);
