@@ -28,7 +28,7 @@ struct cleanup {
 	struct loop *loop;
 	struct net *net;
 	struct attachments *attachments;
-	struct processes processes;
+	struct our_processes processes;
 	struct remains remains;
 	struct object_set observed;
 	struct plan plan; /* borrows from observed */
@@ -152,7 +152,7 @@ static bool goes(const struct cleanup *c, const struct remain *r)
 	       !(r->kind == REMAIN_ADDRESS && processes_first(&c->processes, PROCESS_METADATA));
 }
 
-static bool is_ours(const struct process *p)
+static bool is_ours(const struct our_process *p)
 {
 	return p->kind == PROCESS_CHARON && p->ours;
 }
@@ -177,7 +177,7 @@ bool cleanup_is_empty(const struct cleanup *c)
 
 int cleanup_check(const struct cleanup *c, struct sn_error *e)
 {
-	const struct process *daemon = processes_first(&c->processes, PROCESS_SENNITD);
+	const struct our_process *daemon = processes_first(&c->processes, PROCESS_SENNITD);
 	const char *veth = NULL;
 	size_t n = 0;
 

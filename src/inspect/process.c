@@ -121,9 +121,9 @@ static bool is_one(int pid, const char *charon, enum process_kind *ret)
 	return in_our_network(pid) && (*ret == PROCESS_METADATA || is_roots(pid));
 }
 
-static void look_at(int pid, const char *run_dir, const char *charon, struct processes *ret)
+static void look_at(int pid, const char *run_dir, const char *charon, struct our_processes *ret)
 {
-	struct process p = { .pid = pid };
+	struct our_process p = { .pid = pid };
 	const char *folder;
 
 	if (!is_one(pid, charon, &p.kind))
@@ -145,10 +145,10 @@ static void look_at(int pid, const char *run_dir, const char *charon, struct pro
 	*array_add(&ret->p) = p;
 }
 
-int processes_find(const char *run_dir, const char *charon, struct processes *ret,
+int processes_find(const char *run_dir, const char *charon, struct our_processes *ret,
 		   struct sn_error *e)
 {
-	struct processes found = { 0 };
+	struct our_processes found = { 0 };
 	DIR *proc = opendir("/proc");
 	const struct dirent *d;
 
@@ -165,7 +165,7 @@ int processes_find(const char *run_dir, const char *charon, struct processes *re
 	return 0;
 }
 
-void processes_fini(struct processes *ps)
+void processes_fini(struct our_processes *ps)
 {
 	array_foreach(&ps->p, p) {
 		close(p->pidfd);
@@ -174,7 +174,7 @@ void processes_fini(struct processes *ps)
 	array_free(&ps->p);
 }
 
-const struct process *processes_first(const struct processes *ps, enum process_kind kind)
+const struct our_process *processes_first(const struct our_processes *ps, enum process_kind kind)
 {
 	array_foreach(&ps->p, p) {
 		if (p->kind == kind)
@@ -184,14 +184,14 @@ const struct process *processes_first(const struct processes *ps, enum process_k
 }
 
 /* True when it has ended within the time. */
-static bool ends_within(const struct process *p, int limit_ms)
+static bool ends_within(const struct our_process *p, int limit_ms)
 {
 	struct pollfd fd = { .fd = p->pidfd, .events = POLLIN };
 
 	return TEMP_FAILURE_RETRY(poll(&fd, 1, limit_ms)) == 1;
 }
 
-int process_end(const struct process *p, int limit_ms, struct sn_error *e)
+int process_end(const struct our_process *p, int limit_ms, struct sn_error *e)
 {
 	if (ends_within(p, 0))
 		return 0;

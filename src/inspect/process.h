@@ -18,7 +18,7 @@
 
 enum process_kind { PROCESS_SENNITD, PROCESS_METADATA, PROCESS_CHARON };
 
-struct process {
+struct our_process {
 	enum process_kind kind;
 	int pid;
 	int pidfd;     /* held: the pid is no other's meanwhile */
@@ -26,17 +26,17 @@ struct process {
 	char *run_dir; /* of a charon: the folder of its strongswan.conf; NULL: none is named */
 };
 
-struct processes {
-	ARRAY(struct process) p;
+struct our_processes {
+	ARRAY(struct our_process) p;
 };
 
 /* run_dir: as configured; charon: path of the program. 0 or a negative errno with e. */
-int processes_find(const char *run_dir, const char *charon, struct processes *ret,
+int processes_find(const char *run_dir, const char *charon, struct our_processes *ret,
 		   struct sn_error *e);
-void processes_fini(struct processes *ps);
+void processes_fini(struct our_processes *ps);
 /* The first of the kind; NULL: none. */
-const struct process *processes_first(const struct processes *ps, enum process_kind kind);
+const struct our_process *processes_first(const struct our_processes *ps, enum process_kind kind);
 /* SIGTERM, after limit_ms SIGKILL; waits for the end. 0 or a negative errno with e. */
-int process_end(const struct process *p, int limit_ms, struct sn_error *e);
+int process_end(const struct our_process *p, int limit_ms, struct sn_error *e);
 /* Whether that folder's strongswan.conf is one that sennitd wrote. */
 bool is_run_dir(const char *folder);

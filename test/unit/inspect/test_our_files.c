@@ -88,7 +88,7 @@ static void a_run_dir_is_known_by_its_settings(void **state)
 
 static void nobody_is_ended_who_is_not_ours(void **state)
 {
-	struct processes ps = { 0 };
+	struct our_processes ps = { 0 };
 	struct sn_error e;
 
 	(void)state;
