@@ -131,8 +131,26 @@ int cli_simple_options(const struct cli *cli, int argc, char **argv, int max_ope
 	return CLI_OK;
 }
 
-int cli_open_netns(const char *path, const char *pid)
+bool cli_interface_option(int c, struct cli_interface *i)
 {
+	switch (c) {
+	case 'n':
+		i->netns = optarg;
+		return true;
+	case 'p':
+		i->pid = optarg;
+		return true;
+	case 'i':
+		i->name = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+int cli_open_netns(const struct cli_interface *i)
+{
+	const char *path = i->netns, *pid = i->pid;
 	_cleanup_free_ char *of_pid = NULL;
 	int fd;
 
@@ -233,6 +251,13 @@ int cli_call_and_say(const struct cli *cli, const char *verb, json_t *args, cons
 	face_add_lines(&b, text ? text : otherwise);
 	printf("%s\n", strbuf_str(&b));
 	return CLI_OK;
+}
+
+int cli_ask_status(const struct cli *cli, int argc, char **argv, bool *ret_json, json_t **ret)
+{
+	int code = cli_simple_options(cli, argc, argv, 0, ret_json);
+
+	return code == CLI_OK ? cli_call(cli, "status", NULL, -1, ret) : code;
 }
 
 /* --- printing ----------------------------------------------------------------- */

@@ -74,8 +74,21 @@ int cli_simple_options(const struct cli *cli, int argc, char **argv, int max_ope
  */
 int cli_read_config(const struct cli *cli, const char *path, struct config **ret, bool *ret_there);
 
-/* --netns PATH | --pid PID opened: a descriptor, or -1 after a complaint. */
-int cli_open_netns(const char *path, const char *pid);
+/* The options by which a verb names an interface in a network namespace; NULL: not given. */
+struct cli_interface {
+	const char *netns, *pid; /* the namespace: a path, or of this process */
+	const char *name;
+};
+/* clang-format off */
+#define CLI_INTERFACE_OPTIONS                                                                      \
+	{ "netns", required_argument, NULL, 'n' },                                                 \
+	{ "pid", required_argument, NULL, 'p' },                                                   \
+	{ "ifname", required_argument, NULL, 'i' }
+/* clang-format on */
+/* Whether c is one of these options; its argument is taken then. */
+bool cli_interface_option(int c, struct cli_interface *i);
+/* The namespace opened: a descriptor, or -1 after a complaint. One of netns and pid is given. */
+int cli_open_netns(const struct cli_interface *i);
 
 /*
  * Asks the daemon: CLI_OK with a new reference, or the exit code after the
@@ -84,6 +97,9 @@ int cli_open_netns(const char *path, const char *pid);
 int cli_call(const struct cli *cli, const char *verb, json_t *args, int fd, json_t **ret);
 /* Asks, prints the result's "text" or else `otherwise`. */
 int cli_call_and_say(const struct cli *cli, const char *verb, json_t *args, const char *otherwise);
+
+/* For verbs that show the status, or a part of it, and know --json: asks for all of it. */
+int cli_ask_status(const struct cli *cli, int argc, char **argv, bool *ret_json, json_t **ret);
 
 void cli_print_json(const json_t *v);
 /* Standard output's face: colours on a terminal without NO_COLOR, its width or 100. */

@@ -3,16 +3,15 @@
 #include "cli/verbs.h"
 
 struct arguments {
-	const char *netns, *pid, *ifname, *ip, *label;
+	struct cli_interface interface;
+	const char *ip, *label;
 	bool json;
 };
 
 static int read_arguments(const struct cli *cli, int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
-		{ "netns", required_argument, NULL, 'n' },
-		{ "pid", required_argument, NULL, 'p' },
-		{ "ifname", required_argument, NULL, 'i' },
+		CLI_INTERFACE_OPTIONS,
 		{ "ip", required_argument, NULL, 'a' },
 		{ "label", required_argument, NULL, 'l' },
 		{ "json", no_argument, NULL, 'j' },
@@ -22,15 +21,6 @@ static int read_arguments(const struct cli *cli, int argc, char **argv, struct a
 
 	while ((c = cli_option(argc, argv, options)) != -1) {
 		switch (c) {
-		case 'n':
-			a->netns = optarg;
-			break;
-		case 'p':
-			a->pid = optarg;
-			break;
-		case 'i':
-			a->ifname = optarg;
-			break;
 		case 'a':
 			a->ip = optarg;
 			break;
@@ -41,19 +31,20 @@ static int read_arguments(const struct cli *cli, int argc, char **argv, struct a
 			a->json = true;
 			break;
 		default:
-			return CLI_USAGE;
+			if (!cli_interface_option(c, &a->interface))
+				return CLI_USAGE;
 		}
 	}
 	if (optind < argc)
 		return cli_usage(cli, "'%s' is one word too many", argv[optind]);
-	if (!a->netns == !a->pid)
+	if (!a->interface.netns == !a->interface.pid)
 		return cli_usage(cli, "say which namespace: either --netns or --pid");
 	return CLI_OK;
 }
 
 static int run(const struct cli *cli, int argc, char **argv)
 {
-	struct arguments a = { .ifname = "eth0" };
+	struct arguments a = { .interface.name = "eth0" };
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	_cleanup_json_ json_t *result = NULL;
 	_cleanup_close_ int fd = -1;
@@ -62,13 +53,13 @@ static int run(const struct cli *cli, int argc, char **argv)
 
 	if (code != CLI_OK)
 		return code;
-	fd = cli_open_netns(a.netns, a.pid);
+	fd = cli_open_netns(&a.interface);
 	if (fd < 0)
 		return CLI_FAILED;
-	code = cli_call(
-		cli, "attach",
-		json_pack("{s:s, s:s*, s:s*}", "ifname", a.ifname, "ip", a.ip, "label", a.label),
-		fd, &result);
+	code = cli_call(cli, "attach",
+			json_pack("{s:s, s:s*, s:s*}", "ifname", a.interface.name, "ip", a.ip,
+				  "label", a.label),
+			fd, &result);
 	if (code != CLI_OK)
 		return code;
 	if (a.json) {

@@ -2,15 +2,14 @@
 #include "cli/verbs.h"
 
 struct arguments {
-	const char *netns, *pid, *ifname, *id;
+	struct cli_interface interface;
+	const char *id;
 };
 
 static int read_arguments(const struct cli *cli, int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
-		{ "netns", required_argument, NULL, 'n' },
-		{ "pid", required_argument, NULL, 'p' },
-		{ "ifname", required_argument, NULL, 'i' },
+		CLI_INTERFACE_OPTIONS,
 		{ "id", required_argument, NULL, 'd' },
 		{ 0 },
 	};
@@ -18,27 +17,19 @@ static int read_arguments(const struct cli *cli, int argc, char **argv, struct a
 
 	while ((c = cli_option(argc, argv, options)) != -1) {
 		switch (c) {
-		case 'n':
-			a->netns = optarg;
-			break;
-		case 'p':
-			a->pid = optarg;
-			break;
-		case 'i':
-			a->ifname = optarg;
-			break;
 		case 'd':
 			a->id = optarg;
 			break;
 		default:
-			return CLI_USAGE;
+			if (!cli_interface_option(c, &a->interface))
+				return CLI_USAGE;
 		}
 	}
 	if (optind < argc)
 		return cli_usage(cli, "'%s' is one word too many", argv[optind]);
-	if (!!a->netns + !!a->pid + !!a->id != 1)
+	if (!!a->interface.netns + !!a->interface.pid + !!a->id != 1)
 		return cli_usage(cli, "say which attachment: one of --netns, --pid and --id");
-	if (a->id && a->ifname)
+	if (a->id && a->interface.name)
 		return cli_usage(cli, "--id names the interface already: leave --ifname out");
 	return CLI_OK;
 }
@@ -54,10 +45,10 @@ static int run(const struct cli *cli, int argc, char **argv)
 	if (code != CLI_OK)
 		return code;
 	if (!a.id) {
-		fd = cli_open_netns(a.netns, a.pid);
+		fd = cli_open_netns(&a.interface);
 		if (fd < 0)
 			return CLI_FAILED;
-		args = json_pack("{s:s}", "ifname", a.ifname ? a.ifname : "eth0");
+		args = json_pack("{s:s}", "ifname", a.interface.name ? a.interface.name : "eth0");
 	} else {
 		args = json_pack("{s:s}", "id", a.id);
 	}

@@ -8,10 +8,8 @@ static int run(const struct cli *cli, int argc, char **argv)
 	_cleanup_json_ json_t *status = NULL;
 	struct face face = cli_face();
 	bool json = false;
-	int code = cli_simple_options(cli, argc, argv, 0, &json);
+	int code = cli_ask_status(cli, argc, argv, &json, &status);
 
-	if (code == CLI_OK)
-		code = cli_call(cli, "status", NULL, -1, &status);
 	if (code != CLI_OK)
 		return code;
 	if (json) {
