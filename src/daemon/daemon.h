@@ -115,8 +115,9 @@ struct daemon {
 	/* by id */
 	ARRAY(struct peer_boot {
 		char id[SN_ID_SIZE];
-		uint64_t ike_boot; /* of its charon, as heartbeats tell; 0: not known yet */
-		char said[128];    /* charon's last words on it that were logged, since it was up */
+		uint64_t ike_boot;     /* of its charon, as heartbeats tell; 0: not known yet */
+		int64_t ike_boot_seen; /* when a heartbeat told that last, sn_now_ms() */
+		char said[128]; /* charon's last words on it that were logged, since it was up */
 		/* of paths.c */
 		int64_t path_since_ms; /* when another one was tried last; 0: never */
 		unsigned paths_tried;  /* others, since the peer was up */

@@ -131,15 +131,16 @@ static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
 
 	if (!boot)
 		boot = add_boot(d, peer);
-	if (ike_boot == 0 || ike_boot == boot->ike_boot)
+	if (ike_boot == 0)
 		return;
-	if (boot->ike_boot && d->ike) {
+	if (boot->ike_boot && ike_boot != boot->ike_boot && d->ike) {
 		log_write_fields(LOG_LEVEL_INFO, LOG_FIELDS({ "peer", peer }),
 				 "peer %s: its charon is a new one", peer);
-		ike_peer_booted(d->ike, peer);
+		ike_peer_booted(d->ike, peer, boot->ike_boot_seen);
 		health_renewed(d->health, peer);
 	}
 	boot->ike_boot = ike_boot;
+	boot->ike_boot_seen = sn_now_ms();
 }
 
 static void on_heartbeat(const char *peer, uint64_t daemon_boot, uint64_t ike_boot, uint32_t seq,

@@ -602,13 +602,13 @@ void ike_set_tunnels(struct ike *ike, const struct ike_tunnel *tunnels, size_t n
 	poll_at(ike, sn_now_ms());
 }
 
-void ike_peer_booted(struct ike *ike, const char *peer)
+void ike_peer_booted(struct ike *ike, const char *peer, int64_t old_seen)
 {
 	struct tunnel *t = find_tunnel(ike, peer);
 
 	if (!t)
 		return;
-	pair_booted(&t->pair);
+	pair_booted(&t->pair, old_seen);
 	poll_at(ike, sn_now_ms());
 }
 

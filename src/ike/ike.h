@@ -136,8 +136,11 @@ struct ike_tunnel {
 	bool owner;
 };
 void ike_set_tunnels(struct ike *ike, const struct ike_tunnel *tunnels, size_t n);
-/* The peer told (by heartbeat) that its charon is a new one: its older SAs are void. */
-void ike_peer_booted(struct ike *ike, const char *peer);
+/*
+ * The peer told (by heartbeat) that its charon is a new one: older SAs are void. old_seen
+ * (sn_now_ms()): when it told of the old one last; what stood then cannot be with the new one.
+ */
+void ike_peer_booted(struct ike *ike, const char *peer, int64_t old_seen);
 /* Negotiate with this peer now, whatever the back-off says. */
 void ike_kick(struct ike *ike, const char *peer);
 

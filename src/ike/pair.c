@@ -48,9 +48,10 @@ void pair_forgive(struct pair *p)
 	p->retry_at = 0;
 }
 
-void pair_booted(struct pair *p)
+void pair_booted(struct pair *p, int64_t old_seen)
 {
 	p->booted = true;
+	p->booted_after = old_seen;
 }
 
 void pair_kick(struct pair *p)
@@ -144,7 +145,8 @@ static bool is_newer(const struct ike_sa *a, const struct ike_sa *b)
 	return age_a != age_b ? age_a < age_b : a->unique_id > b->unique_id;
 }
 
-static void end_void(struct pair *p, const struct ike_sa *sas, size_t n, struct pair_steps *steps)
+/* After pair_booted(): which SAs the peer's new charon cannot know. */
+static void mark_lost(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now)
 {
 	const struct ike_sa *newest = NULL;
 
@@ -154,8 +156,29 @@ static void end_void(struct pair *p, const struct ike_sa *sas, size_t n, struct 
 	for (size_t i = 0; i < n; i++)
 		if (pair_stands(&sas[i]) && (!newest || is_newer(&sas[i], newest)))
 			newest = &sas[i];
+	for (size_t i = 0; i < n; i++) {
+		struct pair_memory *m = recall(p, sas[i].unique_id, false, now);
+
+		if (pair_stands(&sas[i]) && (&sas[i] != newest || m->first_seen <= p->booted_after))
+			m->lost = true;
+	}
+}
+
+/*
+ * Dead peer detection would not end them where the kernel carries ESP: it asks when a
+ * policy was used last, and all children of the pair share the policies.
+ */
+static void end_lost(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now,
+		     struct pair_steps *steps)
+{
+	bool replaced = false;
+
 	for (size_t i = 0; i < n; i++)
-		if (pair_stands(&sas[i]) && &sas[i] != newest)
+		if (pair_stands(&sas[i]) && pair_child(&sas[i], NULL) &&
+		    !recall(p, sas[i].unique_id, false, now)->lost)
+			replaced = true;
+	for (size_t i = 0; replaced && i < n; i++)
+		if (pair_stands(&sas[i]) && recall(p, sas[i].unique_id, false, now)->lost)
 			add_step(steps, PAIR_END_IKE_FORCE, sas[i].unique_id);
 }
 
@@ -347,7 +370,8 @@ int64_t pair_look(struct pair *p, const struct ike_sa *sas, size_t n, int64_t no
 		p->kicked = false;
 	if (p->kicked)
 		p->tries = 0;
-	end_void(p, sas, n, ret);
+	mark_lost(p, sas, n, now);
+	end_lost(p, sas, n, now, ret);
 	if (ret->n > 0)
 		return now; /* who is the best is asked again without them */
 	due = end_duplicates(p, sas, n, best, now, ret);

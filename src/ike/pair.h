@@ -46,6 +46,7 @@ struct pair_memory {
 	bool child;
 	bool here;  /* in this look */
 	bool stale; /* it began with a connection that is not wanted any more */
+	bool lost;  /* the peer does not know it any more: its charon is a new process */
 	int64_t first_seen;
 	int64_t extra_since; /* 0: it is not superfluous */
 	int64_t asked_at;    /* 0: nobody asked it to go */
@@ -60,6 +61,7 @@ struct pair {
 	int64_t patience_ms; /* drawn when alone or bare began */
 	int64_t retry_at;
 	unsigned tries;
+	int64_t booted_after; /* news for the next look: see pair_booted() */
 	bool booted, kicked;
 	ARRAY(struct pair_memory) memory;
 };
@@ -87,8 +89,13 @@ void pair_fini(struct pair *p);
 void pair_set(struct pair *p, bool owner, const char *child);
 /* The connection was loaded anew: what failed with the old one says nothing. */
 void pair_forgive(struct pair *p);
-/* The peer's charon is a new process: at the next look only the newest IKE_SA stays. */
-void pair_booted(struct pair *p);
+/*
+ * The peer's charon is a new process; old_seen: when the old one was heard of
+ * last. At the next look only the newest IKE_SA may be with the new one, and
+ * only when it was first seen after that. The others go as soon as one that the peer
+ * knows carries a child; until then what its kernel kept of them carries the packets (xfrm).
+ */
+void pair_booted(struct pair *p, int64_t old_seen);
 /* At the next look no waiting and no back-off counts. */
 void pair_kick(struct pair *p);
 

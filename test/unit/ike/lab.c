@@ -418,7 +418,7 @@ static void ask(struct lab_child *h, const char *verb, const char *args)
 		ike_kick(h->ike, peer);
 		reply(h, "ok");
 	} else if (streq(verb, "booted")) {
-		ike_peer_booted(h->ike, peer);
+		ike_peer_booted(h->ike, peer, 0);
 		reply(h, "ok");
 	} else if (streq(verb, "stop")) {
 		ike_shutdown(h->ike, on_stopped, h);

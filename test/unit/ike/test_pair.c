@@ -308,14 +308,59 @@ static void a_boot_leaves_the_newest(void **state)
 	add_child(add_sa(&s, 1, IKE_SA_REKEYING, true), 1, CHILD);
 	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, true), 2, CHILD);
 	add_child(add_sa(&s, 3, IKE_SA_ESTABLISHED, true), 3, CHILD);
-	pair_booted(&s.pair);
+	pair_booted(&s.pair, s.now - 1);
 	look_after(&s, 0);
 	assert_int_equal(s.steps.n, 2);
 	assert_int_equal(s.steps.v[0].verb, PAIR_END_IKE_FORCE);
 	assert_int_equal(s.steps.v[0].id, 1);
 	assert_int_equal(s.steps.v[1].id, 2);
+	/* they are gone, the newest is nobody's business */
+	clear(&s);
+	add_child(add_sa(&s, 3, IKE_SA_ESTABLISHED, true), 3, CHILD);
 	look_after(&s, 100);
 	assert_quiet(&s);
+	end(&s);
+}
+
+/* Where the kernel goes on with ESP, the news come before the new tunnel does. */
+static void what_stood_when_the_old_charon_was_heard_of_goes_when_it_is_replaced(void **state)
+{
+	struct script s;
+
+	(void)state;
+	for (int owner = 0; owner <= 1; owner++) {
+		begin(&s, owner);
+		add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, owner), 1, CHILD);
+		look_after(&s, 0);
+		pair_booted(&s.pair, s.now);
+		look_after(&s, 1000);
+		assert_quiet(&s); /* its packets have no other way */
+		add_sa(&s, 2, IKE_SA_CONNECTING, !owner);
+		look_after(&s, 1000);
+		assert_quiet(&s);
+		s.sas.v[1].state = IKE_SA_ESTABLISHED;
+		look_after(&s, 10);
+		assert_quiet(&s); /* no child yet */
+		add_child(&s.sas.v[1], 2, CHILD);
+		look_after(&s, 10);
+		assert_step(&s, PAIR_END_IKE_FORCE, 1);
+		end(&s);
+	}
+}
+
+static void what_came_after_the_old_charon_was_heard_of_last_stays(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, false);
+	add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, false), 1, CHILD);
+	look_after(&s, 0);
+	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, false), 2, CHILD);
+	look_after(&s, 10);
+	pair_booted(&s.pair, s.now - 10);
+	look_after(&s, 10);
+	assert_step(&s, PAIR_END_IKE_FORCE, 1);
 	end(&s);
 }
 
@@ -672,6 +717,9 @@ int main(void)
 		cmocka_unit_test(one_without_the_child_yields),
 		cmocka_unit_test(rekeying_is_no_duplicate),
 		cmocka_unit_test(a_boot_leaves_the_newest),
+		cmocka_unit_test(
+			what_stood_when_the_old_charon_was_heard_of_goes_when_it_is_replaced),
+		cmocka_unit_test(what_came_after_the_old_charon_was_heard_of_last_stays),
 		cmocka_unit_test(a_changed_child_replaces_the_old_one),
 		cmocka_unit_test(the_other_end_gives_the_old_sa_up),
 		cmocka_unit_test(two_ends_come_to_one_tunnel),
