@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from sennitlab import Lab, lab as lab_module, programs  # noqa: E402
+from sennitlab import Lab, lab as lab_module, patient, programs  # noqa: E402
 
 # what only one data plane has
 collect_ignore_glob = [f"test_{plane}_*.py" for plane in ("xfrm", "libipsec")
@@ -22,6 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "timed: about how long something takes; not where "
+                                       "machines are emulated")
     lab_module.end_on_signals()
 
 
@@ -45,6 +47,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # who names a row wants that row
     if not config.getoption("--long") and not config.getoption("keyword"):
         items[:] = sample(items)
+    if patient(1) > 1:
+        timed = [item for item in items if item.get_closest_marker("timed")]
+        items[:] = [item for item in items if item not in timed]
+        config.hook.pytest_deselected(items=timed)
     if os.geteuid() != 0:
         for item in items:
             item.add_marker(pytest.mark.skip(reason="needs root"))
