@@ -8,7 +8,7 @@
  *
  * The sockets are not connected: an answer from another address is
  * evidence, too. An error that the kernel holds for such a socket
- * (SO_ERROR) is of an earlier datagram, and taken off before each sendto(2).
+ * (SO_ERROR) is of an earlier datagram, and taken off before each sendmsg(2).
  */
 #include "probe/ike_prober.h"
 
@@ -439,6 +439,41 @@ static socklen_t length_of(const struct sockaddr_storage *a)
 	return a->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 }
 
+/* The source of a question goes with the datagram: the sockets are one for all. */
+static void set_source(struct msghdr *m, const struct sn_addr *source)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	struct in_pktinfo v4 = { 0 };
+	struct in6_pktinfo v6 = { 0 };
+	bool is_v4 = source->family == AF_INET;
+	size_t size = is_v4 ? sizeof(v4) : sizeof(v6);
+
+	memcpy(&v4.ipi_spec_dst, source->bytes, sizeof(v4.ipi_spec_dst));
+	memcpy(&v6.ipi6_addr, source->bytes, sizeof(v6.ipi6_addr));
+	c->cmsg_level = is_v4 ? IPPROTO_IP : IPPROTO_IPV6;
+	c->cmsg_type = is_v4 ? IP_PKTINFO : IPV6_PKTINFO;
+	c->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(c), is_v4 ? (void *)&v4 : (void *)&v6, size);
+	m->msg_controllen = CMSG_SPACE(size);
+}
+
+static ssize_t send_from(int fd, struct ike_question *q, uint8_t *data, size_t len)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))] = { 0 };
+	struct iovec iov = { data, len };
+	struct msghdr m = { .msg_name = &q->to,
+			    .msg_namelen = length_of(&q->to),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1 };
+
+	if (sn_addr_is_set(&q->source)) {
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+		set_source(&m, &q->source);
+	}
+	return sendmsg(fd, &m, 0);
+}
+
 static void send_one(struct ike_ask *a, bool marker)
 {
 	static uint8_t buf[IKE_PROBE_MAX];
@@ -458,7 +493,7 @@ static void send_one(struct ike_ask *a, bool marker)
 	getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &pending, &pending_len);
 	d->sent_us = now_us();
 	a->e.sent++;
-	if (sendto(s->fd, buf, d->len, 0, (struct sockaddr *)&a->q.to, length_of(&a->q.to)) < 0) {
+	if (send_from(s->fd, &a->q, buf, d->len) < 0) {
 		const struct ike_refusal r = { .error = errno };
 
 		/* the error queue says the MTU */
@@ -555,6 +590,11 @@ static void close_socket(struct endpoint_socket *s)
 	close(s->fd);
 }
 
+bool ike_prober_owns(const struct ike_prober *p, const struct sn_addr *a)
+{
+	return is_own(p, a, true);
+}
+
 void ike_prober_free(struct ike_prober *p)
 {
 	if (!p)
@@ -603,7 +643,7 @@ int ike_ask_new(struct ike_prober *p, const struct ike_question *q, ike_asked_fn
 	a->user = user;
 	sn_addr_from_sockaddr((const struct sockaddr *)&q->to, &a->e.target.addr,
 			      &a->e.target.port);
-	a->e.local = local_address(p, &q->to);
+	a->e.local = sn_addr_is_set(&q->source) ? q->source : local_address(p, &q->to);
 	a->e.on_link = is_own(p, &a->e.target.addr, false);
 	a->local = (struct ike_endpoint){ a->e.local, socket_of(p, q->to.ss_family)->port };
 	if (q->full)

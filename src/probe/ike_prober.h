@@ -37,11 +37,15 @@ struct ike_prober *ike_prober_new(struct loop *loop, const struct ike_prober_opt
 void ike_prober_free(struct ike_prober *p);
 SN_DEFINE_CLEANUP(struct ike_prober *, ike_prober_free);
 
+/* Whether the address is this host's, as of ike_prober_new(). */
+bool ike_prober_owns(const struct ike_prober *p, const struct sn_addr *a);
+
 /* Why this address is never asked ("a multicast address"); NULL: it may be. */
 const char *ike_never_asked(const struct sockaddr *to);
 
 struct ike_question {
 	struct sockaddr_storage to; /* with port, and scope where IPv6 needs one */
+	struct sn_addr source;      /* unset: the prober's, or as the routes say */
 	unsigned tries;             /* 0: the default. Each waits wait_ms / (tries + 1) */
 	int64_t wait_ms;            /* from the first to the end; 0: the default */
 	size_t size;                /* UDP payload, sent unfragmented; 0: as short as can be */

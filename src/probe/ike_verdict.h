@@ -14,7 +14,7 @@
 /* An error instead of an answer: by ICMP, or because it could not be sent. */
 struct ike_refusal {
 	int error;               /* positive errno; 0: none */
-	bool icmp;               /* else sendto(2) failed */
+	bool icmp;               /* else sendmsg(2) failed */
 	uint8_t type, code;      /* of ICMP, or of ICMPv6 where the target is IPv6 */
 	struct sn_addr offender; /* who sent it; unset: unknown */
 	bool by_us;              /* that is an address of this host */

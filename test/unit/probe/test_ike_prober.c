@@ -22,7 +22,8 @@ struct server {
 	struct sockaddr_storage addr;
 	serve_fn serve;
 	unsigned heard;
-	int other; /* a socket to answer from instead; -1: none */
+	struct sn_addr client; /* who was heard last */
+	int other;             /* a socket to answer from instead; -1: none */
 };
 
 struct world {
@@ -52,6 +53,7 @@ static void on_server(int fd, unsigned events, void *user)
 	if (n < 0)
 		return;
 	s->heard++;
+	sn_addr_from_sockaddr((struct sockaddr *)&from, &s->client, NULL);
 	if (s->serve)
 		s->serve(s, data, (size_t)n, &from, from_len);
 }
@@ -197,6 +199,25 @@ static void an_answer_ends_it(void **state)
 	assert_true(w->e.on_link);
 }
 
+static void a_question_leaves_from_where_it_says(void **state)
+{
+	struct ike_question q = { 0 };
+
+	(void)state;
+	serve(as_charon);
+	q.to = w->server.addr;
+	assert_int_equal(sn_addr_parse("127.0.0.7", &q.source), 0);
+	ask(q);
+	assert_int_equal(w->e.answer.kind, IKE_ANSWER_NOTIFY);
+	assert_string_equal(SN_ADDR_STR(&w->e.local), "127.0.0.7");
+	assert_string_equal(SN_ADDR_STR(&w->server.client), "127.0.0.7");
+	/* what is not ours cannot be sent */
+	assert_int_equal(sn_addr_parse("192.0.2.77", &q.source), 0);
+	w->told = 0;
+	ask(q);
+	assert_true(w->e.refusal.error && !w->e.refusal.icmp);
+}
+
 static void an_answer_from_elsewhere_is_one(void **state)
 {
 	struct sockaddr_storage other;
@@ -337,6 +358,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(an_answer_ends_it),
+		CASE(a_question_leaves_from_where_it_says),
 		CASE(an_answer_from_elsewhere_is_one),
 		CASE(a_stray_datagram_is_not_the_end),
 		CASE(an_echo_is_known),
