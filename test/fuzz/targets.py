@@ -26,6 +26,7 @@ PARSERS = {
     "echo": ("src/probe/echo.c",),
     "heartbeat": ("src/probe/heartbeat.c",),
     "http": ("src/api/http_request.c",),
+    "icmp_word": ("src/probe/icmp_word.c",),
     "identity": ("src/daemon/identity.c",),
     "ike_answer": ("src/probe/ike_probe.c:find_name,ike_notify_name,ike_group_name,"
                    "transform_name,get16,get32,has_marker,ike_message_spi,add_transform,"
