@@ -265,11 +265,15 @@ static void add_loss(struct table *t, const json_t *peer)
 static void add_why(struct table *t, const json_t *peer)
 {
 	_cleanup_free_ char *next = xasprintf("next: %s", render_text(peer, "next"));
+	_cleanup_free_ char *open =
+		xasprintf("not excluded: %s", render_text(peer, "not_excluded"));
 
 	if (json_is_string(json_object_get(peer, "evidence")))
 		table_add_note(t, PLAIN, render_text(peer, "evidence"));
 	if (json_is_string(json_object_get(peer, "last_error")))
 		table_add_note(t, PLAIN, render_text(peer, "last_error"));
+	if (json_string_length(json_object_get(peer, "not_excluded")) > 0)
+		table_add_note(t, PLAIN, open);
 	if (json_string_length(json_object_get(peer, "next")) > 0)
 		table_add_note(t, PLAIN, next);
 }

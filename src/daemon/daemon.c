@@ -794,6 +794,7 @@ int daemon_new(const struct config_source *source, struct config *config, struct
 	peers_init(d);
 	leftovers_init(d);
 	paths_start(d);
+	d->ports = ports_new(d);
 	metrics_start(d);
 	load_stored_snapshot(d);
 	r = daemon_open_metadata(d, e);
@@ -832,6 +833,7 @@ void daemon_free(struct daemon *d)
 	metrics_stop(d);
 	leftovers_fini(d);
 	paths_stop(d);
+	ports_free(d->ports);
 	peers_fini(d);
 	attachments_free(d->attachments);
 	net_free(d->net);

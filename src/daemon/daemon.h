@@ -13,6 +13,7 @@
  *	troubles.c	what cannot be applied, for reconcile.c
  *	peers.c		health: probes and IKE events in, verdicts out
  *	paths.c		which addresses each tunnel goes by
+ *	ports.c		what UDP 500 and 4500 of silent peers answer
  *	problems.c	what is wrong with this host itself
  *	status.c	all of it as JSON
  *	metrics.c	all of it as metrics (metrics.h, metrics_text.c, traffic.h)
@@ -121,6 +122,7 @@ struct daemon {
 		/* of paths.c */
 		int64_t path_since_ms; /* when another one was tried last; 0: never */
 		unsigned paths_tried;  /* others, since the peer was up */
+		int64_t asked_ms;      /* of ports.c: when its ports were asked last; 0: never */
 		/* for metrics */
 		uint64_t state_changes;
 		uint64_t ike_failures;
@@ -129,6 +131,7 @@ struct daemon {
 	/* see paths.c */
 	ARRAY(struct intent_path) paths; /* other than the first of a peer */
 	struct loop_timer *paths_timer;
+	struct ports *ports;
 	int64_t stall_seen; /* the last of the loop's stalls that health was told of */
 
 	struct traffic *traffic;
@@ -201,6 +204,12 @@ void leftovers_look(struct daemon *d);
 /* paths.c */
 void paths_start(struct daemon *d);
 void paths_stop(struct daemon *d);
+
+/* ports.c */
+struct ports *ports_new(struct daemon *d);
+void ports_free(struct ports *p);
+/* It is up: whatever is under way does not matter, and its next silence is asked about at once. */
+void ports_forget(struct ports *p, const char *peer);
 
 /* problems.c: what is wrong with this host itself; never a peer. */
 struct host_problem {

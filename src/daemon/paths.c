@@ -106,12 +106,12 @@ static void save(struct daemon *d)
 
 /* --- choosing ------------------------------------------------------------------ */
 
-/* Silence may be the address's fault; a refusal to be the peer is not. */
+/* Silence may be the address's fault, or that of our way to it; a refusal to be the peer is not. */
 static bool may_be_the_path(enum peer_cause cause)
 {
 	return cause != CAUSE_AUTH_FAILED && cause != CAUSE_PROPOSAL_MISMATCH &&
 	       cause != CAUSE_TS_MISMATCH && cause != CAUSE_DUPLICATE_ID &&
-	       cause != CAUSE_IKE_RESTARTING && cause != CAUSE_SELF;
+	       cause != CAUSE_IKE_RESTARTING;
 }
 
 static void choose(struct daemon *d, const struct intent_path *path)

@@ -85,8 +85,10 @@ static void on_changed(const char *peer, const struct verdict *before, const str
 		boot->state_changes++;
 	log_change(d, peer, before, after);
 	probe_set_view(d->probe, peer, after->state);
-	if (boot && after->state == PEER_UP)
+	if (boot && after->state == PEER_UP) {
 		boot->said[0] = '\0';
+		ports_forget(d->ports, peer);
+	}
 }
 
 /* A loop that stood still tells health before any deadline is looked at. */
@@ -207,6 +209,7 @@ void peers_update(struct daemon *d)
 			continue;
 		add_boot(d, w->id);
 		health_add(d->health, w->id, loop_now(d->loop));
+		health_can_ask(d->health, w->id, true);
 	}
 	memcpy(settings.mesh_id, d->snapshot->mesh_id, sizeof(settings.mesh_id));
 	memcpy(settings.self, d->snapshot->self_id, sizeof(settings.self));

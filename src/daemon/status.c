@@ -171,10 +171,11 @@ static json_t *verdict_json(struct daemon *d, const char *peer)
 	struct verdict v = { 0 };
 
 	health_get(d->health, peer, loop_now(d->loop), &v);
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:f, s:o}", "state",
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:f, s:o}", "state",
 			 peer_state_to_string(v.state), "cause", peer_cause_to_string(v.cause),
 			 "since_s", ago(d, v.since_ms ? v.since_ms : d->started_ms), "evidence",
-			 v.evidence, "next", peer_cause_next_step(v.cause), "rtt_ms",
+			 v.evidence, "not_excluded", peer_cause_not_excluded(v.cause), "next",
+			 peer_cause_next_step(v.cause), "rtt_ms",
 			 v.has_rtt ? json_real(v.rtt_ms) : json_null(), "loss", v.loss,
 			 "last_heard_s", v.last_heard_ms ? ago(d, v.last_heard_ms) : json_null());
 }

@@ -11,17 +11,24 @@ static const char *const state_names[] = {
 };
 
 static const struct {
-	const char *name, *next;
+	const char *name, *next, *not_excluded;
 } causes[] = {
 	[CAUSE_NONE] = { "none", "" },
 	[CAUSE_LOSS] = { "loss", "look for a full link or a bad cable on the way to it" },
 	[CAUSE_RTT] = { "rtt", "look for a full link or a detour on the way to it" },
 	[CAUSE_MTU] = { "mtu", "lower mtu, or let ICMP 'fragmentation needed' pass" },
-	[CAUSE_NO_ANSWER_500] = { "no-answer-500", "let UDP 500 pass in both directions" },
-	[CAUSE_NO_ANSWER_4500] = { "no-answer-4500", "let UDP 4500 pass in both directions" },
+	[CAUSE_NO_ANSWER_500] = { "no-answer-500", "let UDP 500 pass in both directions",
+				  "a filter that lets it pass from port 500 only (it is asked from "
+				  "another), or something silent that has the port there" },
+	[CAUSE_NO_ANSWER_4500] = { "no-answer-4500", "let UDP 4500 pass in both directions",
+				   "a filter that lets it pass from port 4500 only (it is asked "
+				   "from another), or something silent that has the port there" },
 	[CAUSE_NO_ANSWER] = { "no-answer",
-			      "see whether the host runs and whether UDP 500 and 4500 pass" },
-	[CAUSE_REFUSED] = { "refused", "start sennitd there, or open the firewall that rejects" },
+			      "see whether the host runs and whether UDP 500 and 4500 pass",
+			      "that the host is off, that its charon stands still, that a filter "
+			      "drops the way there or the way back: it looks the same from here" },
+	[CAUSE_REFUSED] = { "refused", "start sennitd there, or open the firewall that rejects",
+			    "a router that has the peer's address (NAT) and refuses in its place" },
 	[CAUSE_AUTH_FAILED] = { "auth-failed",
 				"compare the secret file and the mesh id of both hosts" },
 	[CAUSE_PROPOSAL_MISMATCH] = { "proposal-mismatch",
@@ -55,6 +62,11 @@ const char *peer_cause_to_string(enum peer_cause cause)
 const char *peer_cause_next_step(enum peer_cause cause)
 {
 	return causes[cause].next;
+}
+
+const char *peer_cause_not_excluded(enum peer_cause cause)
+{
+	return causes[cause].not_excluded ? causes[cause].not_excluded : "";
 }
 
 enum peer_cause health_classify_ike_error(const char *text)

@@ -26,6 +26,8 @@
 #define IKE_ERROR_MS 3000
 /* Without any complaint a first connection may take this long. */
 #define CONNECTING_MS 10000
+/* Where both ports answer a tunnel is due within this time, or there is a reason. */
+#define ANSWERED_MS 15000
 /* Loss is judged on no fewer heartbeats than this. */
 #define LOSS_MIN 20
 #define ECHOES 8 /* remembered as sent */
@@ -57,6 +59,11 @@ struct peer {
 
 	enum peer_cause ike_cause;
 	char ike_text[160];
+
+	bool can_ask;
+	struct peer_ports ports;
+	int64_t ports_ms;    /* when ports were found so; 0: not since it was last heard */
+	int64_t answered_ms; /* since when nothing was wrong with them; 0: something was */
 
 	enum peer_state state;
 	int64_t since_ms;
@@ -171,6 +178,7 @@ static void hear(struct peer *p, int64_t now)
 	p->doubted = false;
 	/* whatever charon complained of, it did not keep this out */
 	p->ike_cause = CAUSE_NONE;
+	p->ports_ms = p->answered_ms = 0;
 	if (is_carrying(p) || p->row < HEALTH_ANSWERS)
 		return;
 	enter(p, PEER_UP, now);
@@ -361,6 +369,102 @@ static void tick_carrying(struct health *h, struct peer *p, const struct health_
 	enter(p, daemon_is_away(p, now) || is_lossy(p) ? PEER_DEGRADED : PEER_UP, now);
 }
 
+/* --- the ports ------------------------------------------------------------- */
+
+static bool has_ports(const struct peer *p, int64_t now)
+{
+	return p->ports_ms && now - p->ports_ms <= HEALTH_PORTS_MS;
+}
+
+/* What the two say together. CAUSE_NONE: nothing is wrong with them. */
+static enum peer_cause judge_ports(const struct peer *p)
+{
+	enum port_finding ike = p->ports.ike.finding, nat = p->ports.nat.finding;
+
+	if (ike == PORT_OURS || nat == PORT_OURS)
+		return CAUSE_SELF;
+	if (ike == PORT_REFUSED || nat == PORT_REFUSED)
+		return CAUSE_REFUSED;
+	if (ike == PORT_OTHER || nat == PORT_OTHER)
+		return CAUSE_UNKNOWN;
+	if (ike == PORT_SILENT && nat != PORT_ANSWERED)
+		return CAUSE_NO_ANSWER;
+	/* it takes 500 to build a tunnel, but none that stands goes by it */
+	if (ike == PORT_SILENT && !p->tunnel)
+		return CAUSE_NO_ANSWER_500;
+	return nat == PORT_SILENT ? CAUSE_NO_ANSWER_4500 : CAUSE_NONE;
+}
+
+/* Of a peer that is silent, when nothing but its ports tells why. */
+static enum peer_cause cause_of_silence(const struct peer *p, int64_t now)
+{
+	enum peer_cause cause;
+
+	if (!has_ports(p, now))
+		return p->can_ask && now - SN_MAX(p->since_ms, p->heard_ms) < HEALTH_ASK_MS
+			       ? CAUSE_NONE
+			       : CAUSE_NO_ANSWER;
+	cause = judge_ports(p);
+	if (cause == CAUSE_NONE && p->answered_ms && now - p->answered_ms > ANSWERED_MS)
+		return CAUSE_UNKNOWN;
+	return cause;
+}
+
+/*
+ * charon's words are nearer than what the ports say, but that nobody answers it. What
+ * it said that is in no list may be old, or about what the ports tell better.
+ */
+static enum peer_cause cause_of_down(const struct peer *p, int64_t now)
+{
+	enum peer_cause ports = has_ports(p, now) ? judge_ports(p) : CAUSE_NONE;
+
+	if (p->ike_cause == CAUSE_NONE || p->ike_cause == CAUSE_NO_ANSWER)
+		return cause_of_silence(p, now);
+	if (p->ike_cause == CAUSE_UNKNOWN &&
+	    (ports == CAUSE_SELF || ports == CAUSE_REFUSED || ports == CAUSE_NO_ANSWER))
+		return ports;
+	return p->ike_cause;
+}
+
+void health_can_ask(struct health *h, const char *id, bool can)
+{
+	struct peer *p = find(h, id);
+
+	if (p)
+		p->can_ask = can;
+}
+
+bool health_wants_ports(const struct health *h, const char *id, int64_t now)
+{
+	const struct peer *p = find(h, id);
+	bool silent = p && (p->state == PEER_DOWN || (p->state == PEER_CONNECTING &&
+						      now - p->added_ms >= HEALTH_ASK_AFTER_MS));
+
+	return silent && h->ike_online && p->can_ask &&
+	       (p->ike_cause == CAUSE_NONE || p->ike_cause == CAUSE_NO_ANSWER ||
+		p->ike_cause == CAUSE_UNKNOWN);
+}
+
+void health_ports(struct health *h, const char *id, const struct peer_ports *ports, int64_t now)
+{
+	struct peer *p = find(h, id);
+
+	if (!p || is_carrying(p))
+		return;
+	p->ports = *ports;
+	p->ports_ms = now;
+	if (judge_ports(p) != CAUSE_NONE)
+		p->answered_ms = 0;
+	else if (p->answered_ms == 0)
+		p->answered_ms = now;
+}
+
+/* charon said why, or the ports did: a first connection need not have all its time. */
+static bool is_explained(const struct peer *p, int64_t now)
+{
+	return p->ike_cause != CAUSE_NONE || (has_ports(p, now) && judge_ports(p) != CAUSE_NONE);
+}
+
 static void tick_silent(struct health *h, struct peer *p, const struct health_actions *actions,
 			int64_t now)
 {
@@ -371,7 +475,7 @@ static void tick_silent(struct health *h, struct peer *p, const struct health_ac
 	if (p->state != PEER_CONNECTING)
 		return;
 	if (now - p->added_ms > CONNECTING_MS ||
-	    (p->ike_cause != CAUSE_NONE && now - p->added_ms > IKE_ERROR_MS))
+	    (is_explained(p, now) && now - p->added_ms > IKE_ERROR_MS))
 		enter(p, PEER_DOWN, now);
 }
 
@@ -387,7 +491,7 @@ static enum peer_cause cause_of(const struct health *h, const struct peer *p, in
 	case PEER_DOWN:
 		if (!h->ike_online)
 			return CAUSE_IKE_RESTARTING;
-		return p->ike_cause != CAUSE_NONE ? p->ike_cause : CAUSE_NO_ANSWER;
+		return cause_of_down(p, now);
 	}
 	return CAUSE_UNKNOWN;
 }
@@ -405,6 +509,19 @@ static const char *duration(int64_t ms, char buf[static 24])
 }
 #define DURATION(ms) duration((ms), (char[24]){ 0 })
 
+/* "asked 192.0.2.12: UDP 500 and 4500: no answer to 3 probes within 3.6 s". */
+static int describe_ports(const struct peer_ports *ports, char *buf, size_t size)
+{
+	if (streq(ports->ike.words, ports->nat.words))
+		return snprintf(buf, size, "; asked %s: UDP 500 and 4500: %s", ports->address,
+				ports->ike.words);
+	if (ports->nat.finding == PORT_UNASKED)
+		return snprintf(buf, size, "; asked %s: UDP 500: %s", ports->address,
+				ports->ike.words);
+	return snprintf(buf, size, "; asked %s: UDP 500: %s; UDP 4500: %s", ports->address,
+			ports->ike.words, ports->nat.words);
+}
+
 static void describe(const struct peer *p, int64_t now, char *buf, size_t size)
 {
 	int n = p->heard_ms ? snprintf(buf, size, "last answer %s ago", DURATION(now - p->heard_ms))
@@ -418,6 +535,10 @@ static void describe(const struct peer *p, int64_t now, char *buf, size_t size)
 	if (is_carrying(p) && is_lossy(p))
 		n += snprintf(buf + n, size - (size_t)n, ", %.0f %% of %u heartbeats lost",
 			      100 * loss_of(p), p->counted);
+	if (!is_carrying(p) && has_ports(p, now))
+		n += describe_ports(&p->ports, buf + n, size - (size_t)n);
+	else if (p->state == PEER_DOWN && p->can_ask && p->ike_cause == CAUSE_NONE)
+		n += snprintf(buf + n, size - (size_t)n, "; its ports are asked");
 	if (!is_carrying(p) && p->ike_cause != CAUSE_NONE && p->ike_text[0])
 		snprintf(buf + n, size - (size_t)n, "; charon: %s", p->ike_text);
 }

@@ -25,6 +25,9 @@
 #define HEALTH_ANSWERS 3        /* in a row, to be up again */
 #define HEALTH_LOSS_WINDOW 64   /* heartbeats */
 #define HEALTH_LOSS_DEGRADED 0.05
+#define HEALTH_ASK_AFTER_MS 2000 /* of connecting: at start it may just need its time */
+#define HEALTH_ASK_MS 15000      /* of silence without a cause, until the ports were asked */
+#define HEALTH_PORTS_MS 30000    /* what they said is no evidence any more */
 
 enum peer_state {
 	PEER_CONNECTING, /* never up yet, and nothing says why not */
@@ -63,12 +66,36 @@ enum peer_cause {
 const char *peer_cause_to_string(enum peer_cause cause);
 /* What the operator should do, one sentence; "" for CAUSE_NONE. */
 const char *peer_cause_next_step(enum peer_cause cause);
+/* What looks the same from here, one sentence; "" when nothing known does. */
+const char *peer_cause_not_excluded(enum peer_cause cause);
+
+/*
+ * What came back from a UDP port of the peer that was asked beside the tunnel
+ * (probe/ike_probe.h).
+ */
+enum port_finding {
+	PORT_UNASKED,
+	PORT_ANSWERED, /* by an IKE daemon */
+	PORT_SILENT,   /* nothing came, or word that the host itself is not there */
+	PORT_REFUSED,  /* by ICMP, from the host or on the way */
+	PORT_OURS,     /* this host has no way to it, or does not let it out */
+	PORT_OTHER,    /* something answered that is no IKE daemon */
+};
+struct peer_port {
+	enum port_finding finding;
+	char words[112]; /* "no answer to 3 probes within 3.6 s"; "" when it was not asked */
+};
+struct peer_ports {
+	char address[48];     /* that was asked */
+	struct peer_port ike; /* UDP 500 */
+	struct peer_port nat; /* UDP 4500; not asked where the tunnel does not need it */
+};
 
 struct verdict {
 	enum peer_state state;
 	enum peer_cause cause;
 	int64_t since_ms;   /* when state was entered, sn_now_ms() */
-	char evidence[256]; /* "last answer 1.2 s ago; 3 of 3 echoes unanswered" */
+	char evidence[512]; /* "last answer 1.2 s ago, no tunnel; asked 192.0.2.12: …" */
 	bool has_rtt;
 	double rtt_ms;         /* of echoes, smoothed as in RFC 6298 */
 	double loss;           /* 0..1 of the last HEALTH_LOSS_WINDOW heartbeats expected */
@@ -101,6 +128,16 @@ void health_echo_reply(struct health *h, const char *peer, uint32_t token, int64
 /* What charon's last failed negotiation means, with its words; CAUSE_NONE takes it back. */
 void health_ike_error(struct health *h, const char *peer, enum peer_cause cause, const char *text,
 		      int64_t now);
+/*
+ * Whether the peer's ports can be asked, so that a cause waits for what they
+ * say; not so when the peer is added, and never of one behind NAT, which
+ * could not answer.
+ */
+void health_can_ask(struct health *h, const char *peer, bool can);
+/* True when it is silent without a nearer cause than what its ports could tell. */
+bool health_wants_ports(const struct health *h, const char *peer, int64_t now);
+/* What a round of questions found; an answer by the tunnel makes it void. */
+void health_ports(struct health *h, const char *peer, const struct peer_ports *ports, int64_t now);
 /* charon itself is away or coming back: nothing is held against a peer because of it. */
 void health_ike_online(struct health *h, bool online, int64_t now);
 /* This process stood still for late_ms until now: every deadline moves by as much. */

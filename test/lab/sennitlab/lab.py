@@ -20,6 +20,7 @@ from .flows import Flows, Pair
 from .host import Host
 from .metadata import OVERLAY, Mesh, MetadataService
 from .netns import Namespace
+from .router import Router
 from .wait import wait_for
 from .wan import METADATA, Wan, host_address
 from .watch import Watch
@@ -110,6 +111,24 @@ class Lab:
         host = Host(host_id, number, ns, address, self.folder / host_id, self.programs,
                     trace=self._trace)
         self.configure(host)
+        self.hosts[host_id] = host
+        self.mesh.add(host_id, address, host.prefix, write=False)
+        return host
+
+    def add_router(self, number: int) -> Router:
+        """On the wan, with the address that a host of this number would have."""
+        ns, address = self._namespace(f"r{number}"), host_address(number)
+        self.wan.connect(f"r{number}", ns, address)
+        return Router(ns, address, number)
+
+    def add_host_behind(self, router: Router, host_id: str, number: int) -> Host:
+        """A host in the router's network; mesh.json has that address unless it is told another."""
+        ns = self._namespace(host_id)
+        address = router.connect(ns, number)
+        host = Host(host_id, number, ns, address, self.folder / host_id, self.programs,
+                    trace=self._trace)
+        # the metadata service sees the router's address
+        self.configure(host, {"host": {"id": host_id}})
         self.hosts[host_id] = host
         self.mesh.add(host_id, address, host.prefix, write=False)
         return host

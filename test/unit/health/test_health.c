@@ -328,6 +328,165 @@ static void a_first_connection_has_its_time(void **state)
 	assert_int_equal(w->echoes > 0, 1); /* those to b */
 }
 
+/* --- the ports -------------------------------------------------------------- */
+
+static void find_ports(struct world *w, enum port_finding ike, enum port_finding nat)
+{
+	struct peer_ports ports = { .address = "192.0.2.12",
+				    .ike = { ike, "words of 500" },
+				    .nat = { nat, "words of 4500" } };
+
+	health_ports(w->h, "a", &ports, w->now);
+	pass(w, 1);
+}
+
+/* Up, then without a tunnel and silent for as long as it takes to be down. */
+static void fall_silent(struct world *w)
+{
+	health_can_ask(w->h, "a", true);
+	pass(w, 3000);
+	assert_int_equal(get(w).state, PEER_UP);
+	assert_false(health_wants_ports(w->h, "a", w->now));
+	w->path = false;
+	health_tunnel(w->h, "a", false, w->now);
+	pass(w, 2000);
+	assert_int_equal(get(w).state, PEER_DOWN);
+}
+
+static void the_ports_tell_the_cause(void **state)
+{
+	static const struct {
+		enum port_finding ike, nat;
+		enum peer_cause cause;
+	} rows[] = {
+		{ PORT_SILENT, PORT_SILENT, CAUSE_NO_ANSWER },
+		{ PORT_SILENT, PORT_ANSWERED, CAUSE_NO_ANSWER_500 },
+		{ PORT_ANSWERED, PORT_SILENT, CAUSE_NO_ANSWER_4500 },
+		{ PORT_SILENT, PORT_UNASKED, CAUSE_NO_ANSWER },
+		{ PORT_ANSWERED, PORT_UNASKED, CAUSE_NONE },
+		{ PORT_ANSWERED, PORT_ANSWERED, CAUSE_NONE },
+		{ PORT_REFUSED, PORT_SILENT, CAUSE_REFUSED },
+		{ PORT_ANSWERED, PORT_REFUSED, CAUSE_REFUSED },
+		{ PORT_OURS, PORT_REFUSED, CAUSE_SELF },
+		{ PORT_SILENT, PORT_OURS, CAUSE_SELF },
+		{ PORT_OTHER, PORT_SILENT, CAUSE_UNKNOWN },
+	};
+	struct world *w = *state;
+
+	fall_silent(w);
+	for (size_t i = 0; i < SN_ARRAY_SIZE(rows); i++) {
+		find_ports(w, rows[i].ike, rows[i].nat);
+		assert_int_equal(get(w).cause, rows[i].cause);
+		assert_int_equal(w->last.cause, rows[i].cause);
+		assert_non_null(strstr(get(w).evidence, "asked 192.0.2.12: UDP 500: words of 500"));
+		assert_int_equal(strstr(get(w).evidence, "words of 4500") != NULL,
+				 rows[i].nat != PORT_UNASKED);
+	}
+}
+
+/* A wrong cause is worse than none: it is not guessed while the question is out. */
+static void no_cause_before_the_ports_were_asked(void **state)
+{
+	struct world *w = *state;
+
+	fall_silent(w);
+	assert_int_equal(get(w).cause, CAUSE_NONE);
+	assert_true(health_wants_ports(w->h, "a", w->now));
+	pass(w, HEALTH_ASK_MS);
+	assert_int_equal(get(w).cause, CAUSE_NO_ANSWER);
+	/* nor when one answer came out of a long silence */
+	health_heartbeat(w->h, "a", w->boot, w->seq, w->now);
+	pass(w, 1);
+	assert_int_equal(get(w).state, PEER_DOWN);
+	assert_int_equal(get(w).cause, CAUSE_NONE);
+}
+
+static void who_cannot_answer_is_not_asked(void **state)
+{
+	struct world *w = *state;
+
+	fall_silent(w);
+	health_can_ask(w->h, "a", false);
+	pass(w, 1);
+	assert_false(health_wants_ports(w->h, "a", w->now));
+	assert_int_equal(get(w).cause, CAUSE_NO_ANSWER);
+}
+
+static void a_nearer_cause_wins(void **state)
+{
+	struct world *w = *state;
+
+	fall_silent(w);
+	find_ports(w, PORT_SILENT, PORT_SILENT);
+	health_ike_error(w->h, "a", CAUSE_NO_ANSWER, "giving up after 3 retransmits", w->now);
+	assert_int_equal(get(w).cause, CAUSE_NO_ANSWER);
+	find_ports(w, PORT_REFUSED, PORT_REFUSED);
+	assert_int_equal(get(w).cause, CAUSE_REFUSED);
+	health_ike_error(w->h, "a", CAUSE_UNKNOWN, "something new", w->now);
+	assert_int_equal(get(w).cause, CAUSE_REFUSED);
+	find_ports(w, PORT_ANSWERED, PORT_SILENT);
+	assert_int_equal(get(w).cause, CAUSE_UNKNOWN);
+	health_ike_error(w->h, "a", CAUSE_AUTH_FAILED, "AUTH_FAILED", w->now);
+	find_ports(w, PORT_SILENT, PORT_SILENT);
+	assert_int_equal(get(w).cause, CAUSE_AUTH_FAILED);
+	assert_false(health_wants_ports(w->h, "a", w->now));
+	health_ike_online(w->h, false, w->now);
+	assert_int_equal(get(w).cause, CAUSE_IKE_RESTARTING);
+}
+
+static void what_the_ports_said_ages_and_ends_with_the_silence(void **state)
+{
+	struct world *w = *state;
+
+	fall_silent(w);
+	find_ports(w, PORT_REFUSED, PORT_REFUSED);
+	pass(w, HEALTH_PORTS_MS + 1000);
+	assert_int_equal(get(w).cause, CAUSE_NO_ANSWER);
+	find_ports(w, PORT_REFUSED, PORT_REFUSED);
+	w->path = true;
+	health_tunnel(w->h, "a", true, w->now);
+	pass(w, 2000);
+	assert_int_equal(get(w).state, PEER_UP);
+	w->path = false;
+	pass(w, 2000);
+	assert_int_equal(get(w).state, PEER_DOWN);
+	assert_int_equal(get(w).cause, CAUSE_NONE);
+}
+
+/* No tunnel that stands goes by 500, and what builds one may take its time. */
+static void answers_without_a_tunnel_are_no_cause_at_first(void **state)
+{
+	struct world *w = *state;
+
+	fall_silent(w);
+	health_tunnel(w->h, "a", true, w->now);
+	find_ports(w, PORT_SILENT, PORT_ANSWERED);
+	assert_int_equal(get(w).cause, CAUSE_NONE);
+	pass(w, 10000);
+	find_ports(w, PORT_ANSWERED, PORT_ANSWERED);
+	assert_int_equal(get(w).cause, CAUSE_NONE);
+	pass(w, 10000);
+	assert_int_equal(get(w).cause, CAUSE_UNKNOWN);
+}
+
+static void a_first_connection_does_not_wait_when_the_ports_explain_it(void **state)
+{
+	struct world *w = *state;
+
+	w->path = false;
+	health_tunnel(w->h, "a", false, w->now);
+	health_can_ask(w->h, "a", true);
+	pass(w, HEALTH_ASK_AFTER_MS - 10);
+	assert_false(health_wants_ports(w->h, "a", w->now));
+	pass(w, 1500);
+	assert_true(health_wants_ports(w->h, "a", w->now));
+	find_ports(w, PORT_ANSWERED, PORT_ANSWERED);
+	assert_int_equal(get(w).state, PEER_CONNECTING);
+	find_ports(w, PORT_REFUSED, PORT_REFUSED);
+	assert_int_equal(get(w).state, PEER_DOWN);
+	assert_int_equal(get(w).cause, CAUSE_REFUSED);
+}
+
 static void classifies_charons_words(void **state)
 {
 	(void)state;
@@ -364,6 +523,18 @@ int main(void)
 		cmocka_unit_test_setup_teardown(charons_words_name_the_cause_only_when_they_last,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_first_connection_has_its_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_ports_tell_the_cause, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_cause_before_the_ports_were_asked, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(who_cannot_answer_is_not_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_nearer_cause_wins, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_ports_said_ages_and_ends_with_the_silence,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(answers_without_a_tunnel_are_no_cause_at_first,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_first_connection_does_not_wait_when_the_ports_explain_it, setup,
+			teardown),
 		cmocka_unit_test(classifies_charons_words),
 	};
 

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Asks UDP 500 and 4500 of peers that are silent without a reason
+ * (probe/ike_prober.h), and tells health what comes back: a closed port, a host
+ * that refuses and one that is off look the same by the tunnel.
+ *
+ * charon has the ports, so the questions go out from another one, by the
+ * addresses of the pair in use. They cost the peer nothing: it answers each with 36 bytes and
+ * keeps nothing. A round is at most 6 datagrams of 60 bytes, each PAUSE_MS: 40 B/s
+ * a peer; and ROUNDS_MAX and RATE bound all of them when everybody is silent.
+ *
+ * Beside a tunnel that stands its own packets take nearly all of the few ICMP errors
+ * that a host sends (probe/icmp_word.h), so those count like errors of ours.
+ */
+#include "daemon/daemon.h"
+
+#include "base/log.h"
+#include "probe/icmp_watch.h"
+#include "probe/ike_prober.h"
+
+#include <stdio.h>
+
+#define LOOK_MS 250
+#define PAUSE_MS 10000 /* between rounds to one peer */
+#define TRIES 3
+/* Long enough to be told by the kernel that a neighbour does not answer. */
+#define WAIT_MS 3600
+#define RATE 200 /* datagrams a second, to all peers together */
+#define ROUNDS_MAX 128
+
+enum port { PORT_IKE, PORT_NAT, PORTS };
+
+struct round {
+	struct ports *all;
+	char peer[SN_ID_SIZE];
+	struct sn_addr remote;
+	int64_t stall; /* the loop's last stall when it began */
+	struct ike_ask *asks[PORTS];
+	struct ike_refusal words[PORTS]; /* heard meanwhile; error 0: none */
+	struct peer_port found[PORTS];
+	unsigned open;
+};
+
+struct ports {
+	struct daemon *d;
+	/* NULL while no round is open; it knows our addresses as of then */
+	struct ike_prober *prober;
+	struct icmp_watch *watch;
+	struct loop_timer *timer;
+	ARRAY(struct round *) rounds;
+};
+
+/* --- what came back ------------------------------------------------------------ */
+
+static enum port_finding finding_of(const struct ike_evidence *e, enum ike_verdict verdict)
+{
+	switch (verdict) {
+	case IKE_ANSWERED:
+		return PORT_ANSWERED;
+	case IKE_OTHER:
+		return PORT_OTHER;
+	case IKE_REFUSED:
+		return PORT_REFUSED;
+	case IKE_FILTERED:
+		return e->refusal.by_us || !sn_addr_is_set(&e->refusal.offender) ? PORT_OURS
+										 : PORT_REFUSED;
+	case IKE_NO_NEIGHBOUR:
+		/* on the link it is the peer that is away, else it is our gateway */
+		return e->on_link ? PORT_SILENT : PORT_OURS;
+	case IKE_NOT_SENT:
+		return PORT_OURS;
+	case IKE_UNREACHABLE:
+	case IKE_SILENT:
+		return PORT_SILENT;
+	}
+	return PORT_SILENT;
+}
+
+static void free_round(struct round *r)
+{
+	struct ports *p = r->all;
+
+	for (size_t i = 0; i < PORTS; i++)
+		ike_ask_free(r->asks[i]);
+	for (size_t i = 0; i < p->rounds.n; i++) {
+		if (p->rounds.v[i] == r) {
+			array_remove(&p->rounds, i);
+			break;
+		}
+	}
+	free(r);
+	if (p->rounds.n > 0)
+		return;
+	ike_prober_free(sn_steal(p->prober));
+	icmp_watch_free(sn_steal(p->watch));
+}
+
+/* What we slept through was not silence, and another address says nothing of this one. */
+static bool is_void(const struct round *r)
+{
+	const struct daemon *d = r->all->d;
+	const struct wanted_peer *w = wanted_find_peer(&d->wanted, r->peer);
+
+	return loop_get_stats(d->loop)->last_stall_end != r->stall || !w ||
+	       sn_addr_cmp(&w->remote, &r->remote) != 0;
+}
+
+static void end_round(struct round *r)
+{
+	struct daemon *d = r->all->d;
+	struct peer_boot *s = peers_find(d, r->peer);
+	struct peer_ports found = { .ike = r->found[PORT_IKE], .nat = r->found[PORT_NAT] };
+
+	snprintf(found.address, sizeof(found.address), "%s", SN_ADDR_STR(&r->remote));
+	if (!is_void(r)) {
+		health_ports(d->health, r->peer, &found, loop_now(d->loop));
+		loop_timer_set(d->health_timer, 0);
+	} else if (s) {
+		s->asked_ms = 0;
+	}
+	free_round(r);
+}
+
+static void note_answer(struct round *r, enum port port, const struct ike_evidence *answer)
+{
+	struct peer_port *found = &r->found[port];
+	struct ike_evidence e = *answer;
+	struct ike_judgement j;
+
+	if (e.answer.kind == IKE_ANSWER_NONE && !e.refusal.error)
+		e.refusal = r->words[port];
+	ike_judge(&e, &j);
+	found->finding = finding_of(&e, j.verdict);
+	/* how long exactly it waited would make two silent ports look different */
+	if (j.verdict == IKE_SILENT)
+		snprintf(found->words, sizeof(found->words), "no answer to %u probes", e.sent);
+	else
+		snprintf(found->words, sizeof(found->words), "%.111s", j.summary);
+	if (--r->open == 0)
+		end_round(r);
+}
+
+static void on_ike(const struct ike_evidence *e, void *user)
+{
+	note_answer(user, PORT_IKE, e);
+}
+
+static void on_nat(const struct ike_evidence *e, void *user)
+{
+	note_answer(user, PORT_NAT, e);
+}
+
+static void on_word(const struct icmp_word *word, void *user)
+{
+	struct ports *p = user;
+	enum port port = word->target.port == IKE_PORT ? PORT_IKE : PORT_NAT;
+
+	if (word->target.port != IKE_PORT && word->target.port != IKE_NAT_PORT)
+		return;
+	array_foreach(&p->rounds, item) {
+		struct round *r = *item;
+
+		if (sn_addr_cmp(&r->remote, &word->target.addr) != 0 || r->words[port].error)
+			continue;
+		r->words[port] = word->refusal;
+		r->words[port].by_us = ike_prober_owns(p->prober, &word->refusal.offender);
+	}
+}
+
+/* --- asking -------------------------------------------------------------------- */
+
+static void ask(struct round *r, enum port port, const struct sn_addr *local)
+{
+	static const ike_asked_fn on_answer[PORTS] = { on_ike, on_nat };
+	struct ike_question q = { .tries = TRIES, .wait_ms = WAIT_MS };
+	struct sn_error e;
+
+	/* one that is configured and not there is told by other means */
+	if (ike_prober_owns(r->all->prober, local))
+		q.source = *local;
+
+	sn_addr_to_sockaddr(&r->remote, port == PORT_IKE ? IKE_PORT : IKE_NAT_PORT, &q.to);
+	if (ike_ask_new(r->all->prober, &q, on_answer[port], r, &r->asks[port], &e) == 0)
+		r->open++;
+	else
+		log_write_fields(LOG_LEVEL_DEBUG, LOG_FIELDS({ "peer", r->peer }),
+				 "peer %s: its ports cannot be asked: %s", r->peer, e.text);
+}
+
+/* Plain ESP and its IKE stay away from 4500 (RFC 7296, 2.23). */
+static bool needs_nat_port(const struct daemon *d, const char *peer)
+{
+	array_foreach(&d->wanted.objects.o, o)
+		if (o->kind == OBJECT_IKE_CONN && streq(o->conn->peer, peer))
+			return o->conn->encap;
+	return false;
+}
+
+static void begin_round(struct ports *p, const struct wanted_peer *w)
+{
+	const struct ike_prober_options options = { .rate = RATE };
+	struct round *r = xcalloc(1, sizeof(*r));
+
+	if (!p->prober)
+		p->prober = ike_prober_new(p->d->loop, &options);
+	if (!p->watch)
+		p->watch = icmp_watch_new(p->d->loop, on_word, p);
+	r->all = p;
+	memcpy(r->peer, w->id, sizeof(r->peer));
+	r->remote = w->remote;
+	r->stall = loop_get_stats(p->d->loop)->last_stall_end;
+	*array_add(&p->rounds) = r;
+	ask(r, PORT_IKE, &w->local);
+	if (needs_nat_port(p->d, w->id))
+		ask(r, PORT_NAT, &w->local);
+	if (r->open == 0)
+		free_round(r);
+}
+
+static void on_look(void *user)
+{
+	struct ports *p = user;
+	struct daemon *d = p->d;
+	int64_t now = loop_now(d->loop);
+
+	array_foreach(&d->wanted.peers, w) {
+		struct peer_boot *s = peers_find(d, w->id);
+
+		if (!s || !sn_addr_is_set(&w->remote) || p->rounds.n >= ROUNDS_MAX ||
+		    (s->asked_ms && now - s->asked_ms < PAUSE_MS) ||
+		    !health_wants_ports(d->health, w->id, now))
+			continue;
+		s->asked_ms = now;
+		begin_round(p, w);
+	}
+	loop_timer_set(p->timer, LOOK_MS);
+}
+
+void ports_forget(struct ports *p, const char *peer)
+{
+	struct peer_boot *s = peers_find(p->d, peer);
+
+	if (s)
+		s->asked_ms = 0;
+	for (size_t i = p->rounds.n; i-- > 0;) {
+		if (streq(p->rounds.v[i]->peer, peer))
+			free_round(p->rounds.v[i]);
+	}
+}
+
+struct ports *ports_new(struct daemon *d)
+{
+	struct ports *p = xcalloc(1, sizeof(*p));
+
+	p->d = d;
+	p->timer = loop_timer_new(d->loop, on_look, p);
+	loop_timer_set(p->timer, LOOK_MS);
+	return p;
+}
+
+void ports_free(struct ports *p)
+{
+	if (!p)
+		return;
+	while (p->rounds.n > 0)
+		free_round(p->rounds.v[0]);
+	loop_timer_free(p->timer);
+	array_free(&p->rounds);
+	free(p);
+}
