@@ -32,6 +32,7 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.uplink_forwarding = d->uplink_forwarding,
 		.docker_user = d->docker_user,
 		.underlay_mtu = d->underlay_mtu,
+		.no_ipv6 = !net_has_ipv6(),
 	};
 	ret->attachments = attachments_all(d->attachments, &ret->n_attachments);
 	memcpy(ret->uplink, d->uplink, sizeof(ret->uplink));

@@ -116,6 +116,7 @@ static int print_plan(struct net *net, const struct config *config, const struct
 		return r;
 	intent.attachments = attachments_all(attachments, &intent.n_attachments);
 	net_default_device(net, intent.uplink);
+	intent.no_ipv6 = !net_has_ipv6();
 	intent.docker_user = net_has_docker_user(net) == 1;
 	intent.underlay_mtu = daemon_underlay_mtu(net, config, snapshot, intent.uplink);
 	dataplane = config->dataplane == DATAPLANE_XFRM ||

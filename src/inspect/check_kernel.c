@@ -2,6 +2,7 @@
 /* What the kernel can do, tried in a namespace of its own (net/trial.h). */
 #include "inspect/look.h"
 
+#include "net/net.h"
 #include "net/trial.h"
 
 #include <errno.h>
@@ -15,9 +16,17 @@ static bool tried(struct exam *x, int r, const struct sn_error *e)
 	return false;
 }
 
+/* Measured with 6.1: xfrm_interface stands on xfrm6_tunnel, which wants IPv6 to be there. */
+static const char without_ipv6[] =
+	"This kernel runs without IPv6 (ipv6.disable=1 on its command line), and its XFRM "
+	"interfaces "
+	"need it: start it without that, and switch IPv6 off by the sysctl "
+	"net.ipv6.conf.all.disable_ipv6=1 if it is not to be used.";
+
 void check_kernel_dataplane(struct exam *x)
 {
 	const struct sn_error *e = &x->esp_error;
+	bool ipv6 = net_has_ipv6();
 
 	if (x->kernel_has_esp)
 		exam_ok(x, "the kernel carries ESP (data plane xfrm)");
@@ -27,16 +36,18 @@ void check_kernel_dataplane(struct exam *x)
 		exam_find(x, SEVERITY_FAULT,
 			  "The configuration asks for the data plane xfrm, which the kernel "
 			  "cannot carry: no tunnel comes up.",
-			  "Load or install the modules xfrm_interface, esp4 and esp6 (Debian: the "
-			  "kernel linux-image-amd64 has them, cloud kernels may not), or set "
-			  "\"dataplane\" to \"auto\".",
+			  !ipv6 ? without_ipv6
+				: "Load or install the modules xfrm_interface, esp4 and esp6 "
+				  "(Debian: the kernel linux-image-amd64 has them, cloud kernels "
+				  "may not), or set \"dataplane\" to \"auto\".",
 			  "the kernel has no ESP: %s", e->text);
 	else if (x->config->dataplane == DATAPLANE_AUTO)
 		exam_find(x, SEVERITY_NOTE,
 			  "charon then carries ESP in user space (libipsec): slower, MTU at most "
 			  "1400, and not for Rancher's flat plan.",
-			  "If that is not enough load or install the modules xfrm_interface, esp4 "
-			  "and esp6.",
+			  !ipv6 ? without_ipv6
+				: "If that is not enough load or install the modules "
+				  "xfrm_interface, esp4 and esp6.",
 			  "the kernel has no ESP: %s", e->text);
 	else
 		exam_ok(x, "the kernel has no ESP (%s), and is not asked to carry it", e->text);

@@ -347,7 +347,9 @@ static void look_at_uplink(struct exam *x, struct intent *intent)
 void exam_look_at_mesh(struct exam *x)
 {
 	_cleanup_(attachments_freep) struct attachments *attachments = NULL;
-	struct intent intent = { .config = x->config, .snapshot = x->snapshot };
+	struct intent intent = { .config = x->config,
+				 .snapshot = x->snapshot,
+				 .no_ipv6 = !net_has_ipv6() };
 	struct sn_error e;
 
 	look_at_uplink(x, &intent);

@@ -60,4 +60,5 @@ struct intent {
 	bool uplink_forwarding; /* it forwarded before we asked it to */
 	bool docker_user;       /* Docker's chain DOCKER-USER is there */
 	int underlay_mtu; /* of the device with our underlay address, bytes of IP; 0: not known */
+	bool no_ipv6;     /* the kernel has none: nothing of it can be set */
 };

@@ -453,6 +453,11 @@ int net_sysctl_read(const char *path, char *ret, size_t size)
 	return sysctl_read(path, ret, size);
 }
 
+bool net_has_ipv6(void)
+{
+	return access("/proc/sys/net/ipv6/conf", F_OK) == 0;
+}
+
 int net_device_index(struct net *net, const char *name)
 {
 	struct link_info link;

@@ -132,6 +132,8 @@ int net_sysctl_read(const char *path, char *ret, size_t size);
 int net_sysctl_original(struct net *net, const char *path, char *ret, size_t size);
 /* Whether a recorded one has the value that sennit gave it: then cleanup puts the old one back. */
 bool net_sysctl_is_ours(struct net *net, const char *path);
+/* False on a kernel without IPv6 (ipv6.disable=1, or built so): it has no setting of it. */
+bool net_has_ipv6(void);
 /* True when the kernel can make an XFRM interface and has ESP: tried, not guessed. */
 bool net_has_kernel_esp(struct net *net);
 /* 0 and its index, or -ENODEV. */

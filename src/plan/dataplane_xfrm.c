@@ -52,7 +52,7 @@ static void add_link(const struct intent *intent, const struct host *peer, const
 	snprintf(l->alias, sizeof(l->alias), "sennit:%s:peer:%s", intent->snapshot->mesh_id,
 		 peer->id);
 	wire_add_forwarding(device, set);
-	wire_disable_ipv6(device, set);
+	wire_disable_ipv6(intent, device, set);
 }
 
 static void add_conn(const struct intent *intent, const struct host *peer, uint32_t if_id,

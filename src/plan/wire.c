@@ -93,9 +93,10 @@ void wire_add_forwarding(const char *device, struct object_set *set)
 	add_sysctl("ipv4", device, "forwarding", "1", set);
 }
 
-void wire_disable_ipv6(const char *device, struct object_set *set)
+void wire_disable_ipv6(const struct intent *intent, const char *device, struct object_set *set)
 {
-	add_sysctl("ipv6", device, "disable_ipv6", "1", set);
+	if (!intent->no_ipv6)
+		add_sysctl("ipv6", device, "disable_ipv6", "1", set);
 }
 
 /*
@@ -206,7 +207,7 @@ void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *se
 	add_addresses(intent, set);
 	add_docker_user(intent, set);
 	wire_add_forwarding(bridge, set);
-	wire_disable_ipv6(bridge, set);
+	wire_disable_ipv6(intent, bridge, set);
 	if (uplink)
 		wire_add_forwarding(uplink, set);
 	for (size_t i = 0; i < intent->n_attachments; i++) {

@@ -5,12 +5,14 @@
  * Usage: run FOLDER. In it:
  *
  * intent.json	snapshot (its stored form), config (the file's form), attachments,
- *		secrets (ids), uplink, uplink_forwarding, docker_user, underlay_mtu, if_ids {"h2":
- *1}. "like": another case; this one then holds only what differs (objects are merged, everything
- *else is replaced). observed.json	"like": the case whose wanted objects are there (absent:
- *none); "remove": ["route 10.42.2.0/24"], names as the plan prints them; "change": {"link snbr0":
- *{"mtu": 1500}}; "add": routes, as
- *		[{"dst": …, "dev": …, "src": …, "metric": …}];
+ *		secrets (ids), uplink, uplink_forwarding, docker_user, underlay_mtu,
+ *		no_ipv6, if_ids {"h2": 1}.
+ *		"like": another case; this one then holds only what differs (objects are
+ *		merged, everything else is replaced).
+ * observed.json	"like": the case whose wanted objects are there (absent: none);
+ *		"remove": ["route 10.42.2.0/24"], names as the plan prints them;
+ *		"change": {"link snbr0": {"mtu": 1500}};
+ *		"add": routes, as [{"dst": …, "dev": …, "src": …, "metric": …}];
  *		"known": kinds (absent: all); "tables": true shows their texts.
  * expected.txt	both data planes. REGENERATE=1 in the environment rewrites it.
  */
@@ -137,6 +139,7 @@ static void read_intent(const char *folder, struct case_intent *ret)
 	ret->intent.secrets = ret->secrets;
 	ret->intent.if_ids = &ret->if_ids;
 	ret->intent.uplink_forwarding = json_is_true(json_object_get(doc, "uplink_forwarding"));
+	ret->intent.no_ipv6 = json_is_true(json_object_get(doc, "no_ipv6"));
 	ret->intent.docker_user = json_is_true(json_object_get(doc, "docker_user"));
 	ret->intent.underlay_mtu = (int)json_integer_value(json_object_get(doc, "underlay_mtu"));
 	snprintf(ret->intent.uplink, IFNAMSIZ, "%s", text_of(doc, "uplink"));

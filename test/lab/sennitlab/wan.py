@@ -6,6 +6,7 @@ act where the bridge forwards, so the capture still sees what a cut host sends.
 """
 
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 from .netns import Namespace
 
@@ -15,6 +16,7 @@ METADATA = IPv4Address("192.0.2.250")
 OUTSIDE = IPv4Address("198.51.100.1")
 BRIDGE = "br"
 FIRST_HOST = 11
+HAS_IPV6 = Path("/proc/sys/net/ipv6").exists()
 
 # `cut` silences a port altogether, `blocked` a UDP port of it, `parted` a pair of ports.
 _FAULTS = """
@@ -63,7 +65,7 @@ class Wan:
                    f"netns {ns.name}",
                    f"link set dev {port} master {BRIDGE}", f"link set dev {port} up")
         # no IPv6 address by itself: it would come late and change what is compared
-        ns.ip("link set dev eth0 addrgenmode none", f"addr add {address}/24 dev eth0",
+        ns.ip(*["link set dev eth0 addrgenmode none"] * HAS_IPV6, f"addr add {address}/24 dev eth0",
               "link set dev eth0 up",
               f"route add default via {GATEWAY}")
         self._ports[name] = address
