@@ -84,4 +84,9 @@ typedef void (*loop_job_done_fn)(void *job, bool finished);
 struct loop_worker *loop_worker_new(struct loop *loop);
 void loop_worker_submit(struct loop_worker *worker, void *job, loop_job_run_fn run,
 			loop_job_done_fn done);
+/*
+ * Waits until the jobs submitted so far have run and calls their done(). For who has to
+ * answer with something done in this very turn; not within done() of the same worker.
+ */
+void loop_worker_drain(struct loop_worker *worker);
 void loop_worker_free(struct loop_worker *worker);

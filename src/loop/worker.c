@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The worker thread: a queue in, a queue out, an eventfd that wakes the loop.
- * The lock guards the two queues and `stop`; a job belongs to the worker
+ * The lock guards the two queues, `stop` and `busy`; a job belongs to the worker
  * between submit and done.
  */
 #include "loop/loop.h"
@@ -24,7 +24,9 @@ struct loop_worker {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
+	pthread_cond_t ended; /* a job */
 	bool stop;
+	bool busy; /* with a job that is in neither queue */
 	ARRAY(struct job) waiting;
 	ARRAY(struct job) finished;
 };
@@ -42,6 +44,7 @@ static bool next_job(struct loop_worker *w, struct job *ret)
 		*ret = w->waiting.v[0];
 		array_remove(&w->waiting, 0);
 	}
+	w->busy = found;
 	pthread_mutex_unlock(&w->lock);
 	return found;
 }
@@ -55,6 +58,8 @@ static void *work(void *arg)
 		job.run(job.user);
 		pthread_mutex_lock(&w->lock);
 		*array_add(&w->finished) = job;
+		w->busy = false;
+		pthread_cond_signal(&w->ended);
 		pthread_mutex_unlock(&w->lock);
 		eventfd_write(w->wake, 1);
 	}
@@ -99,6 +104,7 @@ struct loop_worker *loop_worker_new(struct loop *loop)
 	w->io = loop_io_new(loop, w->wake, LOOP_READ, on_wake, w);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->more, NULL);
+	pthread_cond_init(&w->ended, NULL);
 	/* signals are the loop's */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -114,6 +120,19 @@ void loop_worker_submit(struct loop_worker *w, void *user, loop_job_run_fn run,
 	*array_add(&w->waiting) = (struct job){ .user = user, .run = run, .done = done };
 	pthread_cond_signal(&w->more);
 	pthread_mutex_unlock(&w->lock);
+}
+
+/* The wake-ups of what is taken here find nothing. */
+void loop_worker_drain(struct loop_worker *w)
+{
+	struct job job;
+
+	pthread_mutex_lock(&w->lock);
+	while (w->busy || w->waiting.n > 0)
+		pthread_cond_wait(&w->ended, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	while (take_finished(w, &job))
+		job.done(job.user, true);
 }
 
 void loop_worker_free(struct loop_worker *w)
@@ -133,6 +152,7 @@ void loop_worker_free(struct loop_worker *w)
 	array_free(&w->finished);
 	array_free(&w->waiting);
 	pthread_cond_destroy(&w->more);
+	pthread_cond_destroy(&w->ended);
 	pthread_mutex_destroy(&w->lock);
 	close(w->wake);
 	free(w);
