@@ -29,13 +29,13 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.if_ids = d->numbers ? numbers_get(d->numbers) : NULL,
 		.paths = d->paths.v,
 		.n_paths = d->paths.n,
-		.uplink_forwarding = d->uplink_forwarding,
-		.docker_user = d->docker_user,
-		.underlay_mtu = d->underlay_mtu,
+		.uplink_forwarding = d->around.uplink_forwarding,
+		.docker_user = d->around.docker_user,
+		.underlay_mtu = d->around.underlay.mtu,
 		.no_ipv6 = !net_has_ipv6(),
 	};
 	ret->attachments = attachments_all(d->attachments, &ret->n_attachments);
-	memcpy(ret->uplink, d->uplink, sizeof(ret->uplink));
+	memcpy(ret->uplink, d->around.uplink, sizeof(ret->uplink));
 }
 
 /* Without tunnels: guard, bridge and containers stay, peers go. */
@@ -70,66 +70,6 @@ static void set_refusal(struct daemon *d, const char *text)
 			d->dataplane->name, text);
 	else
 		log_notice("the %s data plane can do what is asked now", d->dataplane->name);
-}
-
-static bool reads_one(const char *value)
-{
-	return streq(value, "1");
-}
-
-/*
- * The device of the default route, and whether it forwards without us: it did
- * before we came, or somebody (a Docker that started later) has switched on
- * forwarding for all since. Then what else it forwards is not ours to drop.
- */
-static void look_at_uplink(struct daemon *d)
-{
-	char path[96], before[16] = "0", all[16] = "0";
-	char device[IFNAMSIZ];
-
-	/* what cannot be read is as it was: containers must not lose their way out for that */
-	if (net_default_device(d->net, device) == 0)
-		memcpy(d->uplink, device, sizeof(d->uplink));
-	if (!d->uplink[0])
-		return;
-	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", d->uplink);
-	if (net_sysctl_original(d->net, path, before, sizeof(before)) < 0)
-		before[0] = '\0';
-	if (net_sysctl_read("net/ipv4/conf/all/forwarding", all, sizeof(all)) < 0)
-		all[0] = '\0';
-	d->uplink_forwarding = reads_one(before) || reads_one(all);
-}
-
-int daemon_underlay_mtu(struct net *net, const struct config *config, const struct snapshot *s,
-			const char *uplink)
-{
-	const struct host *self = snapshot_self(s);
-
-	if (sn_addr_is_set(&config->underlay_address))
-		return net_underlay_mtu(net, &config->underlay_address, 1, uplink);
-	return net_underlay_mtu(net, self->underlay.v, self->underlay.n, uplink);
-}
-
-/* True when it is another one. What cannot be read is as it was. */
-static bool look_at_underlay(struct daemon *d)
-{
-	int before = d->underlay_mtu;
-	int mtu = daemon_underlay_mtu(d->net, d->config, d->snapshot, d->uplink);
-
-	if (mtu > 0)
-		d->underlay_mtu = mtu;
-	return d->underlay_mtu != before;
-}
-
-/* True when it came or went. What cannot be read is as it was: our rules there must not go. */
-static bool look_at_docker(struct daemon *d)
-{
-	bool before = d->docker_user;
-	int r = net_has_docker_user(d->net);
-
-	if (r >= 0)
-		d->docker_user = r == 1;
-	return d->docker_user != before;
 }
 
 int daemon_mtu(const struct daemon *d)
@@ -243,6 +183,40 @@ static int want_all(struct daemon *d, const struct intent *intent, struct sn_err
 	return 0;
 }
 
+static bool hook_prepare(void *user)
+{
+	struct daemon *d = user;
+
+	if (d->snapshot)
+		surroundings_look_init(&d->look_around, d->config, d->snapshot, &d->around);
+	return d->snapshot != NULL;
+}
+
+static void hook_look_around(void *user)
+{
+	struct daemon *d = user;
+
+	surroundings_look_run(&d->look_around, d->net);
+}
+
+/* Takes over what was seen; that another intent follows from it, its hash tells. */
+static void take_surroundings(struct daemon *d)
+{
+	struct surroundings before = d->around;
+
+	d->around = d->look_around.seen;
+	net_watch_underlay(d->net, &d->around.underlay);
+	if (d->wanted_of == 0)
+		return; /* no news, but the first look */
+	if (d->around.docker_user != before.docker_user)
+		log_notice("Docker's chain DOCKER-USER %s",
+			   d->around.docker_user
+				   ? "is there: containers' packets are let through there"
+				   : "is gone");
+	if (d->around.underlay.mtu != before.underlay.mtu)
+		log_notice("the underlay has an MTU of %d now", d->around.underlay.mtu);
+}
+
 /* The reconcile loop asks at the begin of each pass. */
 static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_news)
 {
@@ -253,9 +227,7 @@ static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_n
 
 	if (!d->snapshot)
 		return NULL;
-	look_at_uplink(d);
-	look_at_underlay(d);
-	look_at_docker(d);
+	take_surroundings(d);
 	daemon_get_intent(d, &intent);
 	hash = hash_intent(d, &intent);
 	if (!follow(d, &intent, hash, ret_news)) {
@@ -394,7 +366,8 @@ static void use_snapshot(struct daemon *d, struct snapshot *s)
 	else
 		log_snapshot(s);
 	if (!d->numbers)
-		d->numbers = numbers_new(d->worker, d->net, d->config->state_dir, s->mesh_id);
+		d->numbers = numbers_new(d->worker, d->net, &d->first_links, d->config->state_dir,
+					 s->mesh_id);
 	if (!d->ike)
 		start_ike(d);
 	reconcile_wanted_changed(d->reconcile);
@@ -558,17 +531,6 @@ static void on_net_changed(unsigned kinds, const char *device, void *user)
 
 	if (device)
 		probe_device_changed(d->probe, device);
-	if ((kinds & OBJECT_BIT(OBJECT_RULE)) && look_at_docker(d)) {
-		log_notice("Docker's chain DOCKER-USER %s",
-			   d->docker_user ? "is there: containers' packets are let through there"
-					  : "is gone");
-		daemon_intent_changed(d);
-	}
-	/* before the pass, or it would take the difference for somebody's meddling */
-	if (device && d->snapshot && look_at_underlay(d)) {
-		log_notice("the underlay has an MTU of %d now", d->underlay_mtu);
-		daemon_intent_changed(d);
-	}
 	reconcile_request(d->reconcile, kinds | OBJECT_BIT(OBJECT_ROUTE), false);
 	/* a look at each container's interface: not for devices of others */
 	if (!device && (kinds & OBJECT_BIT(OBJECT_LINK)) && attachments_sweep(d->attachments) > 0) {
@@ -686,13 +648,23 @@ static int make_folders(struct daemon *d, struct sn_error *e)
 
 static int open_kernel(struct daemon *d, struct sn_error *e)
 {
-	const struct reconcile_hooks hooks = { hook_wanted, hook_ike, hook_settled, d };
+	const struct reconcile_hooks hooks = {
+		.prepare = hook_prepare,
+		.look_around = hook_look_around,
+		.wanted = hook_wanted,
+		.ike = hook_ike,
+		.settled = hook_settled,
+		.user = d,
+	};
 	_cleanup_free_ char *down = down_file(d);
 	int r;
 
 	r = net_new(d->loop, d->config->state_dir, &d->net, e);
 	if (r < 0)
 		return r;
+	if (net_observe_links(d->net, &d->first_links) < 0)
+		log_warning("the links that are there cannot be read: %s",
+			    net_last_failure(d->net));
 	r = attachments_load(d->config->state_dir, &d->attachments, e);
 	if (r < 0)
 		return r;
@@ -838,6 +810,7 @@ void daemon_free(struct daemon *d)
 	peers_fini(d);
 	attachments_free(d->attachments);
 	net_free(d->net);
+	object_set_fini(&d->first_links);
 	wanted_fini(&d->wanted);
 	snapshot_free(d->snapshot);
 	snapshot_free(d->wanted_at);

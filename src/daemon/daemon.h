@@ -9,6 +9,7 @@
  *	leftovers.c	SAs and policies of a charon that died
  *	notify.c	what the service manager is told
  *	containers.c	running containers and the MTU
+ *	surroundings.c	what the intent has to know of the host
  *	reconcile.c	observe, plan, apply
  *	troubles.c	what cannot be applied, for reconcile.c
  *	peers.c		health: probes and IKE events in, verdicts out
@@ -28,6 +29,7 @@
 #include "daemon/notify.h"
 #include "daemon/numbers.h"
 #include "daemon/reconcile.h"
+#include "daemon/surroundings.h"
 #include "daemon/traffic.h"
 #include "health/health.h"
 #include "ike/ike.h"
@@ -93,7 +95,8 @@ struct daemon {
 	struct net *net;
 	struct ike *ike; /* NULL before the first snapshot */
 	struct attachments *attachments;
-	struct numbers *numbers; /* NULL before the first snapshot */
+	struct object_set first_links; /* of ours that were there at the start */
+	struct numbers *numbers;       /* NULL before the first snapshot */
 	struct reconcile *reconcile;
 	struct leftovers {
 		struct loop_timer *timer;
@@ -104,10 +107,8 @@ struct daemon {
 		})
 		unknown; /* as of the last look */
 	} leftovers;
-	char uplink[IFNAMSIZ];
-	bool uplink_forwarding;
-	bool docker_user;   /* Docker's chain is there */
-	int underlay_mtu;   /* 0: not known */
+	struct surroundings around;
+	struct surroundings_look look_around; /* for the next pass */
 	int containers_mtu; /* that containers were told of; 0: none since the start */
 
 	struct probe *probe;
@@ -154,9 +155,6 @@ int daemon_run(struct daemon *d);
 void daemon_get_intent(struct daemon *d, struct intent *ret);
 /* Of the bridge and the containers, as the data plane has it. */
 int daemon_mtu(const struct daemon *d);
-/* As net_underlay_mtu(), of the addresses that this host's tunnels begin at. */
-int daemon_underlay_mtu(struct net *net, const struct config *config, const struct snapshot *s,
-			const char *uplink);
 /* An attachment came or went, or down/up was said. */
 void daemon_intent_changed(struct daemon *d);
 /* `sennit down` and `up`; kept over restarts. */

@@ -94,8 +94,8 @@ static int print_plan(struct net *net, const struct config *config, const struct
 		      const struct intent_secret *secrets, size_t n_secrets, struct sn_error *e)
 {
 	_cleanup_(attachments_freep) struct attachments *attachments = NULL;
-	_cleanup_(numbers_freep) struct numbers *numbers =
-		numbers_new(NULL, net, config->state_dir, snapshot->mesh_id);
+	_cleanup_(numbers_freep) struct numbers *numbers = NULL;
+	_cleanup_object_set_ struct object_set links = { 0 };
 	_cleanup_object_set_ struct object_set observed = { 0 };
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	_cleanup_plan_ struct plan plan = { 0 };
@@ -104,9 +104,10 @@ static int print_plan(struct net *net, const struct config *config, const struct
 		.snapshot = snapshot,
 		.secrets = secrets,
 		.n_secrets = n_secrets,
-		.if_ids = numbers_get(numbers),
 	};
+	const struct surroundings unknown = { 0 };
 	const struct dataplane *dataplane;
+	struct surroundings_look look;
 	struct wanted wanted = { 0 };
 	unsigned known = 0;
 	int r;
@@ -114,11 +115,17 @@ static int print_plan(struct net *net, const struct config *config, const struct
 	r = attachments_peek(config->state_dir, &attachments, e);
 	if (r < 0)
 		return r;
+	(void)net_observe_links(net, &links);
+	numbers = numbers_new(NULL, net, &links, config->state_dir, snapshot->mesh_id);
+	intent.if_ids = numbers_get(numbers);
 	intent.attachments = attachments_all(attachments, &intent.n_attachments);
-	net_default_device(net, intent.uplink);
+	surroundings_look_init(&look, config, snapshot, &unknown);
+	surroundings_look_run(&look, net);
+	memcpy(intent.uplink, look.seen.uplink, sizeof(intent.uplink));
+	intent.uplink_forwarding = look.seen.uplink_forwarding;
+	intent.docker_user = look.seen.docker_user;
+	intent.underlay_mtu = look.seen.underlay.mtu;
 	intent.no_ipv6 = !net_has_ipv6();
-	intent.docker_user = net_has_docker_user(net) == 1;
-	intent.underlay_mtu = daemon_underlay_mtu(net, config, snapshot, intent.uplink);
 	dataplane = config->dataplane == DATAPLANE_XFRM ||
 				    (config->dataplane == DATAPLANE_AUTO && net_has_kernel_esp(net))
 			    ? &dataplane_xfrm

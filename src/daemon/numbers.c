@@ -116,14 +116,11 @@ static void save(struct numbers *n)
 
 /* --- life ----------------------------------------------------------------- */
 
-static void add_links(struct numbers *n)
+static void add_links(struct numbers *n, const struct object_set *links)
 {
 	_cleanup_free_ char *prefix = xasprintf("sennit:%s:peer:", n->mesh_id);
-	_cleanup_object_set_ struct object_set links = { 0 };
 
-	if (net_observe_links(n->net, &links) < 0)
-		return;
-	array_foreach(&links.o, o) {
+	array_foreach(&links->o, o) {
 		const char *peer = o->link->alias + strlen(prefix);
 
 		if (o->link->kind == LINK_XFRM && sn_startswith(o->link->alias, prefix) &&
@@ -132,7 +129,8 @@ static void add_links(struct numbers *n)
 	}
 }
 
-struct numbers *numbers_new(struct loop_worker *worker, struct net *net, const char *state_dir,
+struct numbers *numbers_new(struct loop_worker *worker, struct net *net,
+			    const struct object_set *links, const char *state_dir,
 			    const char *mesh_id)
 {
 	_cleanup_if_ids_ struct if_ids stored = { 0 };
@@ -142,7 +140,7 @@ struct numbers *numbers_new(struct loop_worker *worker, struct net *net, const c
 	n->net = net;
 	n->path = xasprintf("%s/" FILE_NAME, state_dir);
 	snprintf(n->mesh_id, sizeof(n->mesh_id), "%s", mesh_id);
-	add_links(n);
+	add_links(n, links);
 	load_or_put_aside(n, &stored);
 	array_foreach(&stored.v, k)
 		(void)if_ids_add(&n->ids, k->peer, k->number);

@@ -16,10 +16,12 @@
 struct numbers;
 
 /*
- * As links and file have it for this mesh. A file that is of no use is put aside and said.
- * net and worker stay the caller's; without a worker nothing is ever written.
+ * As links (of the start: net_observe_links()) and file have it for this mesh. A file that is of no
+ * use is put aside and said. net and worker stay the caller's; without a worker nothing is ever
+ * written.
  */
-struct numbers *numbers_new(struct loop_worker *worker, struct net *net, const char *state_dir,
+struct numbers *numbers_new(struct loop_worker *worker, struct net *net,
+			    const struct object_set *links, const char *state_dir,
 			    const char *mesh_id);
 /* After the worker: what that has not written is written. */
 void numbers_free(struct numbers *n);

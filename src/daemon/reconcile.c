@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A pass is LOOKING at the kernel, a piece a turn; plans, and then goes on APPLYING, step after
- * step; one that charon does ends in a callback. `observed` and `plan` live from its begin to its
- * end, for the plan's steps borrow from both sets. charon is asked for its
- * objects (`looking`) beside the passes, for a charon that hangs must not
+ * A pass looks AROUND at the host, then what is wanted is asked for; it is LOOKING at the kernel,
+ * plans, and goes on APPLYING, step after step; one that charon does ends in a callback. What waits
+ * in the kernel is done by `hand`, a thread: for as long as `handed` is set, net, `observed`,
+ * `known` and `outcomes` are the thread's, and plan and wanted stay as they are. `observed` and
+ * `plan` live from the begin of a pass to its end, for the plan's steps borrow from both sets.
+ * charon is asked for its objects (`looking`) beside the passes, for a charon that hangs must not
  * keep the guard from being repaired: what it answers begins a pass of its own.
  *
  * A change of some routes of peers is a plan of its own: from what was wanted, which
@@ -21,12 +23,21 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Net steps of one turn; the loop goes on in between. */
+/* What became of net steps is noted for so long in one turn; the loop goes on in between. */
 #define BUDGET_MS 8
+/* The hand comes back from applying after so long, or so many steps. */
+#define HAND_MS 100
+#define HAND_STEPS 4096
 /* Passes that follow each other at once before somebody else must be undoing them. */
 #define MAX_ROUNDS 5
 
-enum phase { IDLE, LOOKING, APPLYING };
+enum phase { IDLE, AROUND, LOOKING, APPLYING };
+
+/* Of a net step. */
+struct outcome {
+	int result;
+	char *text; /* why it failed, NULL: it did not */
+};
 
 struct reconcile {
 	struct loop *loop;
@@ -38,7 +49,12 @@ struct reconcile {
 	struct loop_timer *full_timer;
 	struct loop_deferred *go_on; /* the next step of an APPLYING pass */
 
+	struct loop_worker *hand;
+	bool handed; /* it works */
+	bool ending;
+
 	enum phase phase;
+	unsigned only;     /* AROUND: kinds that this pass may be over */
 	unsigned asked;    /* kinds of the next pass */
 	bool asked_wanted; /* and to ask what is wanted */
 	unsigned kinds;    /* of this one */
@@ -53,14 +69,14 @@ struct reconcile {
 	struct object_set observed;     /* this pass */
 	struct object_set observed_ike; /* as of the last look, for the preview */
 	unsigned known_ike;
-	struct net_look *look; /* at the kernel, while LOOKING */
-	bool seen;             /* to its end */
-	bool of_ike;           /* this pass is over charon's objects too */
-	bool looking;          /* charon is asked */
-	bool fresh;            /* it has answered since the last pass over its objects */
-	bool guarded;          /* as far as known the wanted tables are in the kernel */
+	bool of_ike;  /* this pass is over charon's objects too */
+	bool looking; /* charon is asked */
+	bool fresh;   /* it has answered since the last pass over its objects */
+	bool guarded; /* as far as known the wanted tables are in the kernel */
 	struct plan plan;
-	size_t next; /* step */
+	size_t next;                    /* step whose outcome is not noted yet */
+	ARRAY(struct outcome) outcomes; /* of the steps from `next` on */
+	size_t noted;                   /* of them */
 	size_t changed, failed, not_ready;
 	struct reconcile_status status;
 };
@@ -251,8 +267,9 @@ static void end_pass(struct reconcile *r)
 	r->hooks.settled(r->hooks.user);
 }
 
+/* text: why it failed. */
 static void step_done(struct reconcile *r, const struct plan_step *step, int result,
-		      const struct sn_error *e)
+		      const char *text)
 {
 	if (result != 0)
 		r->pending |= OBJECT_BIT(object_of(step)->kind);
@@ -267,7 +284,7 @@ static void step_done(struct reconcile *r, const struct plan_step *step, int res
 	} else {
 		r->failed++;
 		r->status.kinds[object_of(step)->kind].failures++;
-		note_trouble(r, step, e->text);
+		note_trouble(r, step, text);
 	}
 }
 
@@ -277,7 +294,6 @@ static bool is_guard(const struct object *o)
 	return o->kind == OBJECT_NFT || (o->kind == OBJECT_ROUTE && o->route.unreachable);
 }
 
-/* One step on the kernel. */
 static void apply_net(struct reconcile *r, const struct plan_step *step)
 {
 	struct sn_error e = { 0 };
@@ -288,14 +304,14 @@ static void apply_net(struct reconcile *r, const struct plan_step *step)
 	/* a table that cannot be changed is still there, one that cannot be added is not */
 	if (result < 0 && step->verb == PLAN_ADD && step->wanted->kind == OBJECT_NFT)
 		r->guarded = false;
-	step_done(r, step, result, &e);
+	*array_add(&r->outcomes) = (struct outcome){ result, result < 0 ? xstrdup(e.text) : NULL };
 }
 
 static void on_ike_done(int result, const struct sn_error *e, void *user)
 {
 	struct reconcile *r = user;
 
-	step_done(r, &r->plan.steps.v[r->next++], result, e);
+	step_done(r, &r->plan.steps.v[r->next++], result, e->text);
 	loop_deferred_schedule(r->go_on);
 }
 
@@ -363,17 +379,6 @@ static void plan_change(struct reconcile *r)
 		*array_add(&r->plan.steps) = *step;
 }
 
-/* What was seen of the kernel. */
-static unsigned take_look(struct reconcile *r)
-{
-	unsigned known = 0;
-
-	net_look_end(sn_steal(r->look), &r->observed, &known);
-	note_guard(r, known & OBJECT_BIT(OBJECT_NFT));
-	note_reading(r);
-	return known;
-}
-
 /* Adds the kernel's objects to what charon has, plans, begins to apply. */
 static void plan_pass(struct reconcile *r)
 {
@@ -399,53 +404,88 @@ static void plan_pass(struct reconcile *r)
 	loop_deferred_schedule(r->go_on);
 }
 
-/* One piece a turn, and what follows from them in one of its own. */
-static void look_on(struct reconcile *r)
+/* --- the hand --------------------------------------------------------------- */
+
+static void hand_back(void *job, bool finished)
 {
-	if (!r->seen) {
-		r->seen = net_look_on(r->look);
+	struct reconcile *r = job;
+
+	(void)finished;
+	r->handed = false;
+	if (!r->ending)
 		loop_deferred_schedule(r->go_on);
-		return;
+}
+
+static void hand_over(struct reconcile *r, loop_job_run_fn run)
+{
+	r->handed = true;
+	loop_worker_submit(r->hand, r, run, hand_back);
+}
+
+static void run_look_around(void *job)
+{
+	struct reconcile *r = job;
+
+	r->hooks.look_around(r->hooks.user);
+}
+
+static void run_look(void *job)
+{
+	struct reconcile *r = job;
+
+	net_observe(r->net, &r->wanted->objects, &r->observed, &r->known);
+}
+
+/* Net steps one after the other, up to one of charon's. */
+static void run_apply(void *job)
+{
+	struct reconcile *r = job;
+	int64_t start = sn_now_ms();
+
+	for (size_t i = r->next; i < r->plan.steps.n && !is_ike(&r->plan.steps.v[i]); i++) {
+		apply_net(r, &r->plan.steps.v[i]);
+		if (r->outcomes.n == HAND_STEPS || sn_now_ms() - start >= HAND_MS)
+			return;
 	}
-	r->known = take_look(r);
-	plan_pass(r);
+}
+
+/* --- from phase to phase ---------------------------------------------------- */
+
+static void forget_outcomes(struct reconcile *r)
+{
+	array_foreach(&r->outcomes, outcome)
+		free(outcome->text);
+	array_free(&r->outcomes);
+	r->noted = 0;
+}
+
+/* True when all are noted. */
+static bool note_outcomes(struct reconcile *r)
+{
+	int64_t start = loop_now(r->loop);
+
+	for (; r->noted < r->outcomes.n; r->noted++, r->next++) {
+		const struct outcome *o = &r->outcomes.v[r->noted];
+
+		if (loop_now(r->loop) - start >= BUDGET_MS)
+			return false;
+		step_done(r, &r->plan.steps.v[r->next], o->result, o->text);
+	}
+	forget_outcomes(r);
+	net_apply_end(r->net);
+	return true;
 }
 
 static void apply_some(struct reconcile *r)
 {
-	int64_t start = loop_now(r->loop);
-
-	while (r->next < r->plan.steps.n) {
-		const struct plan_step *step = &r->plan.steps.v[r->next];
-
-		if (is_ike(step)) {
-			ike_apply(r->hooks.ike(r->hooks.user), step, on_ike_done, r);
-			return;
-		}
-		apply_net(r, step);
-		r->next++;
-		if (loop_now(r->loop) - start >= BUDGET_MS) {
-			loop_deferred_schedule(r->go_on);
-			return;
-		}
-	}
-	end_pass(r);
-}
-
-static void on_go_on(void *user)
-{
-	struct reconcile *r = user;
-
-	switch (r->phase) {
-	case IDLE:
-		return; /* done already, by a flush */
-	case LOOKING:
-		look_on(r);
-		return;
-	case APPLYING:
-		apply_some(r);
-		return;
-	}
+	if (r->outcomes.n > 0 && !note_outcomes(r))
+		loop_deferred_schedule(r->go_on);
+	else if (r->next == r->plan.steps.n)
+		end_pass(r);
+	else if (is_ike(&r->plan.steps.v[r->next]))
+		ike_apply(r->hooks.ike(r->hooks.user), &r->plan.steps.v[r->next], on_ike_done, r);
+	else
+		hand_over(r, run_apply);
 }
 
 static void begin_pass(struct reconcile *r)
@@ -455,21 +495,28 @@ static void begin_pass(struct reconcile *r)
 		plan_pass(r);
 		return;
 	}
-	r->seen = false;
-	r->look = net_look_new(r->net, &r->wanted->objects);
 	r->phase = LOOKING;
-	loop_deferred_schedule(r->go_on);
+	hand_over(r, run_look);
+}
+
+static void end_look(struct reconcile *r)
+{
+	note_guard(r, r->known & OBJECT_BIT(OBJECT_NFT));
+	note_reading(r);
+	plan_pass(r);
 }
 
 /* For one that begins now, and looks at what this one was to look at. */
 static void give_up_looking(struct reconcile *r)
 {
-	net_look_free(sn_steal(r->look));
-	r->asked |= r->kinds;
-	r->fresh |= r->of_ike;
-	if (has_change(r))
-		reconcile_request(r, OBJECT_BIT(OBJECT_ROUTE), true);
-	wanted_change_fini(&r->change);
+	if (r->phase == LOOKING) {
+		object_set_fini(&r->observed);
+		r->asked |= r->kinds;
+		r->fresh |= r->of_ike;
+		if (has_change(r))
+			reconcile_request(r, OBJECT_BIT(OBJECT_ROUTE), true);
+		wanted_change_fini(&r->change);
+	}
 	r->phase = IDLE;
 }
 
@@ -508,9 +555,12 @@ static bool take_wanted(struct reconcile *r)
 	return r->wanted != NULL;
 }
 
-/* Of what is asked for, these kinds only. */
-static void start_pass(struct reconcile *r, unsigned only)
+/* What is around is known. */
+static void end_around(struct reconcile *r)
 {
+	unsigned only = r->only;
+
+	r->phase = IDLE;
 	if (!take_wanted(r)) {
 		r->asked &= ~only;
 		return;
@@ -526,6 +576,39 @@ static void start_pass(struct reconcile *r, unsigned only)
 	r->of_ike = r->fresh && (r->kinds & OBJECT_ALL_IKE);
 	r->fresh &= !r->of_ike;
 	begin_pass(r);
+}
+
+/* Of what is asked for, these kinds only. */
+static void start_pass(struct reconcile *r, unsigned only)
+{
+	if (!r->hooks.prepare(r->hooks.user)) {
+		r->asked &= ~only;
+		return;
+	}
+	r->only = only;
+	r->phase = AROUND;
+	hand_over(r, run_look_around);
+}
+
+static void on_go_on(void *user)
+{
+	struct reconcile *r = user;
+
+	if (r->handed)
+		return;
+	switch (r->phase) {
+	case IDLE:
+		return; /* done already, by a flush */
+	case AROUND:
+		end_around(r);
+		return;
+	case LOOKING:
+		end_look(r);
+		return;
+	case APPLYING:
+		apply_some(r);
+		return;
+	}
 }
 
 static void on_ike_observed(bool ok, struct object_set *set, void *user)
@@ -580,6 +663,7 @@ struct reconcile *reconcile_new(struct loop *loop, struct net *net,
 	r->ike_timer = loop_timer_new(loop, on_ike_timer, r);
 	r->full_timer = loop_timer_new(loop, on_full_timer, r);
 	r->go_on = loop_deferred_new(loop, on_go_on, r);
+	r->hand = loop_worker_new(loop);
 	loop_timer_set(r->ike_timer, RECONCILE_IKE_MS);
 	loop_timer_set(r->full_timer, RECONCILE_FULL_MS);
 	return r;
@@ -589,11 +673,13 @@ void reconcile_free(struct reconcile *r)
 {
 	if (!r)
 		return;
+	r->ending = true;
+	loop_worker_free(r->hand);
 	loop_timer_free(r->timer);
 	loop_timer_free(r->ike_timer);
 	loop_timer_free(r->full_timer);
 	loop_deferred_free(r->go_on);
-	net_look_free(r->look);
+	forget_outcomes(r);
 	plan_fini(&r->plan);
 	wanted_change_fini(&r->change);
 	object_set_fini(&r->observed);
@@ -628,11 +714,13 @@ void reconcile_flush(struct reconcile *r)
 	reconcile_request(r, OBJECT_ALL_NET, true);
 	if (r->phase == APPLYING)
 		return;
-	if (r->phase == LOOKING)
-		give_up_looking(r);
+	loop_worker_drain(r->hand);
+	give_up_looking(r);
 	start_pass(r, OBJECT_ALL_NET);
-	while (r->phase != IDLE)
+	while (r->phase != IDLE) {
+		loop_worker_drain(r->hand);
 		on_go_on(r);
+	}
 	reconcile_request(r, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
 }
 
@@ -647,6 +735,9 @@ static const struct wanted *peek_wanted(struct reconcile *r)
 	/* a pass that is under way borrows from the one that is there */
 	if (r->phase != IDLE)
 		return r->wanted;
+	if (!r->hooks.prepare(r->hooks.user))
+		return NULL;
+	r->hooks.look_around(r->hooks.user);
 	take_wanted(r);
 	if (has_change(r))
 		reconcile_request(r, OBJECT_BIT(OBJECT_ROUTE), true);
@@ -659,11 +750,14 @@ static const struct wanted *peek_wanted(struct reconcile *r)
 void reconcile_preview(struct reconcile *r, struct strbuf *out, size_t *ret_steps)
 {
 	_cleanup_object_set_ struct object_set observed = { 0 };
-	const struct wanted *wanted = peek_wanted(r);
+	const struct wanted *wanted;
 	_cleanup_plan_ struct plan plan = { 0 };
 	unsigned known = 0;
 
 	*ret_steps = 0;
+	/* net is the hand's else */
+	loop_worker_drain(r->hand);
+	wanted = peek_wanted(r);
 	if (!wanted)
 		return;
 	net_observe(r->net, &wanted->objects, &observed, &known);

@@ -5,8 +5,8 @@
  * The only place of the program that changes the host.
  *
  * One pass at a time. A request during a pass makes another one follow. Net
- * objects are observed and applied in this thread, charon's by calls that end
- * later; what is not known (charon away, a dump that failed) is left alone.
+ * objects are observed and applied in a thread, for the kernel makes wait, charon's
+ * by calls that end later; what is not known (charon away, a dump that failed) is left alone.
  */
 #pragma once
 
@@ -34,6 +34,12 @@ struct reconcile_news {
 };
 
 struct reconcile_hooks {
+	/*
+	 * Before what is wanted is asked for: a look at the host, in the thread in which the
+	 * kernel is looked at. prepare() is called in the loop's before; false: nothing is known.
+	 */
+	bool (*prepare)(void *user);
+	void (*look_around)(void *user);
 	/*
 	 * What is wanted now; borrowed until the pass ends, or NULL when nothing is known
 	 * (then nothing is changed). *ret_news is zeroed before.
@@ -65,7 +71,7 @@ void reconcile_wanted_changed(struct reconcile *r);
 
 /*
  * The kernel's part of a pass now, in this turn, for who has to answer with it
- * done (a few milliseconds). When a pass is under way it is only asked for.
+ * done: the one call that waits for the kernel. While something is applied it is only asked for.
  */
 void reconcile_flush(struct reconcile *r);
 

@@ -16,7 +16,7 @@ SN_DEFINE_CLEANUP(struct nl_msg *, nlmsg_free);
 
 struct reader {
 	const struct link_table *links;
-	const struct link_deleter *deleter;
+	struct link_deleter *deleter;
 	struct object_set *set;
 };
 
@@ -67,7 +67,7 @@ static int on_address(const struct nlmsghdr *nlh, void *user)
 }
 
 int address_observe(struct netlink *nl, const struct link_table *links,
-		    const struct link_deleter *deleter, struct object_set *ret, struct sn_error *e)
+		    struct link_deleter *deleter, struct object_set *ret, struct sn_error *e)
 {
 	struct reader reader = { .links = links, .deleter = deleter, .set = ret };
 	union netlink_request req;

@@ -6,7 +6,7 @@
 
 /* 0, NETLINK_INTERRUPTED, or a negative errno with e. */
 int address_observe(struct netlink *nl, const struct link_table *links,
-		    const struct link_deleter *deleter, struct object_set *ret, struct sn_error *e);
+		    struct link_deleter *deleter, struct object_set *ret, struct sn_error *e);
 /* As net_apply(); NET_NOT_READY while there is no such link. */
 int address_apply(struct netlink *nl, const struct plan_step *step, struct sn_error *e);
 

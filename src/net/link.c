@@ -163,8 +163,7 @@ int link_get_index(struct netlink *nl, int index, struct link_info *ret, struct 
 	return get_one(nl, NULL, index, ret, e);
 }
 
-void link_observe(const struct link_table *t, const struct link_deleter *deleter,
-		  struct object_set *ret)
+void link_observe(const struct link_table *t, struct link_deleter *deleter, struct object_set *ret)
 {
 	array_foreach(&t->l, info) {
 		const struct link_info *master = link_table_find(t, info->master);

@@ -48,8 +48,7 @@ int link_get_index(struct netlink *nl, int index, struct link_info *ret, struct 
 
 /* Adds those of ours but what the deleter (may be NULL) has. */
 struct link_deleter;
-void link_observe(const struct link_table *t, const struct link_deleter *deleter,
-		  struct object_set *ret);
+void link_observe(const struct link_table *t, struct link_deleter *deleter, struct object_set *ret);
 /* As net_apply(). */
 int link_apply(struct netlink *nl, struct link_deleter *deleter, const struct plan_step *step,
 	       struct sn_error *e);

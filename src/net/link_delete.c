@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A batch belongs to the deleter while it is open (this turn's links), to the
- * worker from submit to done. The deleter knows every index in any batch.
+ * A batch belongs to the deleter while it is open, to the worker from submit to
+ * done. The deleter knows every index in any batch.
  */
 #include "net/link_delete.h"
 
@@ -12,6 +12,7 @@
 #include <net/if.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 /* --- many links, by the worker --------------------------------------------------- */
@@ -24,10 +25,10 @@ struct failure {
 struct link_deleter {
 	struct loop *loop;
 	struct loop_worker *worker;
-	struct loop_deferred *deferred;
 	void (*gone)(void *user);
 	void *user;
-	struct batch *open; /* NULL: nothing asked for in this turn */
+	pthread_mutex_t lock; /* of what follows */
+	struct batch *open;   /* NULL: nothing asked for since the last was submitted */
 	ARRAY(int) pending;
 	ARRAY(struct failure) failures;
 };
@@ -123,6 +124,18 @@ static void forget_pending(struct link_deleter *d, int index)
 	}
 }
 
+/* The last batch's failures only: the list stays bounded, who fails again tells again. */
+static void note_end(struct link_deleter *d, const struct batch *b)
+{
+	pthread_mutex_lock(&d->lock);
+	array_foreach(&b->links, index)
+		forget_pending(d, *index);
+	array_free(&d->failures);
+	array_foreach(&b->failures, failure)
+		*array_add(&d->failures) = *failure;
+	pthread_mutex_unlock(&d->lock);
+}
+
 static void done(void *job, bool finished)
 {
 	struct batch *b = job;
@@ -130,23 +143,10 @@ static void done(void *job, bool finished)
 
 	if (!finished)
 		run(b);
-	array_foreach(&b->links, index)
-		forget_pending(d, *index);
-	/* the last batch's only: the list stays bounded, who fails again tells again */
-	array_free(&d->failures);
-	array_foreach(&b->failures, failure)
-		*array_add(&d->failures) = *failure;
+	note_end(d, b);
 	batch_free(b);
 	if (d->gone)
 		d->gone(d->user);
-}
-
-static void submit(void *user)
-{
-	struct link_deleter *d = user;
-
-	if (d->open)
-		loop_worker_submit(d->worker, sn_steal(d->open), run, done);
 }
 
 struct link_deleter *link_deleter_new(struct loop *loop, void (*gone)(void *user), void *user)
@@ -156,7 +156,7 @@ struct link_deleter *link_deleter_new(struct loop *loop, void (*gone)(void *user
 	d->loop = loop;
 	d->gone = gone;
 	d->user = user;
-	d->deferred = loop_deferred_new(loop, submit, d);
+	pthread_mutex_init(&d->lock, NULL);
 	return d;
 }
 
@@ -165,31 +165,15 @@ void link_deleter_free(struct link_deleter *d)
 	if (!d)
 		return;
 	d->gone = NULL;
-	loop_deferred_free(d->deferred);
-	submit(d);
+	link_deleter_submit(d);
 	loop_worker_free(d->worker);
 	array_free(&d->pending);
 	array_free(&d->failures);
+	pthread_mutex_destroy(&d->lock);
 	free(d);
 }
 
-void link_deleter_add(struct link_deleter *d, int index)
-{
-	if (link_deleter_has(d, index))
-		return;
-	/* most processes delete no link: no thread before the first */
-	if (!d->worker)
-		d->worker = loop_worker_new(d->loop);
-	if (!d->open) {
-		d->open = xcalloc(1, sizeof(*d->open));
-		d->open->owner = d;
-		loop_deferred_schedule(d->deferred);
-	}
-	*array_add(&d->open->links) = index;
-	*array_add(&d->pending) = index;
-}
-
-bool link_deleter_has(const struct link_deleter *d, int index)
+static bool is_pending(const struct link_deleter *d, int index)
 {
 	array_foreach(&d->pending, p) {
 		if (*p == index)
@@ -198,7 +182,46 @@ bool link_deleter_has(const struct link_deleter *d, int index)
 	return false;
 }
 
-int link_deleter_take_failure(struct link_deleter *d, int index, struct sn_error *e)
+void link_deleter_add(struct link_deleter *d, int index)
+{
+	pthread_mutex_lock(&d->lock);
+	if (!is_pending(d, index)) {
+		if (!d->open) {
+			d->open = xcalloc(1, sizeof(*d->open));
+			d->open->owner = d;
+		}
+		*array_add(&d->open->links) = index;
+		*array_add(&d->pending) = index;
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+void link_deleter_submit(struct link_deleter *d)
+{
+	struct batch *b;
+
+	pthread_mutex_lock(&d->lock);
+	b = sn_steal(d->open);
+	pthread_mutex_unlock(&d->lock);
+	if (!b)
+		return;
+	/* most processes delete no link: no thread before the first */
+	if (!d->worker)
+		d->worker = loop_worker_new(d->loop);
+	loop_worker_submit(d->worker, b, run, done);
+}
+
+bool link_deleter_has(struct link_deleter *d, int index)
+{
+	bool has;
+
+	pthread_mutex_lock(&d->lock);
+	has = is_pending(d, index);
+	pthread_mutex_unlock(&d->lock);
+	return has;
+}
+
+static int take_failure(struct link_deleter *d, int index, struct sn_error *e)
 {
 	for (size_t i = 0; i < d->failures.n; i++) {
 		if (d->failures.v[i].index != index)
@@ -208,6 +231,16 @@ int link_deleter_take_failure(struct link_deleter *d, int index, struct sn_error
 		return e->code;
 	}
 	return 0;
+}
+
+int link_deleter_take_failure(struct link_deleter *d, int index, struct sn_error *e)
+{
+	int r;
+
+	pthread_mutex_lock(&d->lock);
+	r = take_failure(d, index, e);
+	pthread_mutex_unlock(&d->lock);
+	return r;
 }
 
 /* --- one link, seen off -------------------------------------------------------- */

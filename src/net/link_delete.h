@@ -2,7 +2,7 @@
 /*
  * Links on their way out. The kernel takes 15 to 30 ms to delete one, inside
  * sendmsg(2), but hardly more for many in one request; so the links of one
- * turn are handed to a worker thread together, which sets them down, takes
+ * batch are handed to a worker thread together, which sets them down, takes
  * them from their master, puts them into a group and deletes the group
  * (rtnetlink(7), IFLA_GROUP).
  *
@@ -24,14 +24,20 @@
 
 struct link_deleter;
 
+/*
+ * link_deleter_new(), _submit() and _free() belong to the thread of the loop; the others may be
+ * called in any, one at a time.
+ */
 /* gone() tells, in a turn of its own, that some links have gone or failed to. */
 struct link_deleter *link_deleter_new(struct loop *loop, void (*gone)(void *user), void *user);
 /* Waits for the deletions that were asked for: a cleanup ends clean. */
 void link_deleter_free(struct link_deleter *d);
-/* The link with this index is to go; once more is once. */
+/* The link with this index is to go with the next link_deleter_submit(); once more is once. */
 void link_deleter_add(struct link_deleter *d, int index);
+/* Those added since the last one go. */
+void link_deleter_submit(struct link_deleter *d);
 /* True while it is on its way out. */
-bool link_deleter_has(const struct link_deleter *d, int index);
+bool link_deleter_has(struct link_deleter *d, int index);
 /* Why the last try failed, told once: a negative errno with e, or 0. */
 int link_deleter_take_failure(struct link_deleter *d, int index, struct sn_error *e);
 

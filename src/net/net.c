@@ -55,6 +55,12 @@ static int observe_address(struct net *net, const struct scene *scene, struct ob
 	return address_observe(net->nl, &scene->links, net->deleter, ret, e);
 }
 
+static int observe_route(struct net *net, const struct scene *scene, struct object_set *ret,
+			 struct sn_error *e)
+{
+	return route_observe(net->nl, &scene->links, ret, e);
+}
+
 static int observe_nft(struct net *net, const struct scene *scene, struct object_set *ret,
 		       struct sn_error *e)
 {
@@ -117,8 +123,7 @@ static const struct {
 	[OBJECT_SYSCTL] = { observe_sysctl, apply_sysctl, false },
 	[OBJECT_LINK] = { observe_link, apply_link, true },
 	[OBJECT_ADDRESS] = { observe_address, apply_address, true },
-	/* read in pieces */
-	[OBJECT_ROUTE] = { NULL, apply_route, true },
+	[OBJECT_ROUTE] = { observe_route, apply_route, true },
 };
 
 /* Tells of links that have gone as if the kernel had: their names are free now. */
@@ -206,112 +211,23 @@ const char *net_last_failure(const struct net *net)
 	return net->failure;
 }
 
-struct net_look {
-	struct net *net;
-	struct scene scene;
-	bool has_links, links_known;
-	enum object_kind kind; /* the next one */
-	struct route_dump *routes;
-	size_t before; /* objects that were there when it began */
-	int tries;
-	struct object_set set;
-	unsigned known;
-};
-
-struct net_look *net_look_new(struct net *net, const struct object_set *also)
-{
-	struct net_look *look = xcalloc(1, sizeof(*look));
-
-	net->failure[0] = '\0';
-	look->net = net;
-	look->scene.also = also;
-	return look;
-}
-
-void net_look_free(struct net_look *look)
-{
-	if (!look)
-		return;
-	route_dump_free(look->routes);
-	link_table_fini(&look->scene.links);
-	object_set_fini(&look->set);
-	free(look);
-}
-
-static void drop_routes(struct net_look *look)
-{
-	while (look->set.o.n > look->before)
-		object_fini(&look->set.o.v[--look->set.o.n]);
-}
-
-/* True when they are read, or cannot be. */
-static bool look_at_routes(struct net_look *look)
-{
-	int64_t start = sn_now_ms();
-	struct sn_error e;
-	int r;
-
-	if (!look->routes) {
-		look->before = look->set.o.n;
-		look->routes = route_dump_new(&look->scene.links, &look->set);
-	}
-	do
-		r = route_dump_on(look->routes, &e);
-	while (r == NETLINK_MORE && sn_now_ms() - start < NET_LOOK_MS);
-	if (r == NETLINK_MORE)
-		return false;
-	route_dump_free(sn_steal(look->routes));
-	if (r == 0) {
-		look->known |= OBJECT_BIT(OBJECT_ROUTE);
-		return true;
-	}
-	drop_routes(look);
-	if (r == NETLINK_INTERRUPTED && ++look->tries < OBSERVE_TRIES)
-		return false;
-	note_failure(look->net, object_kind_to_string(OBJECT_ROUTE), r, &e);
-	return true;
-}
-
-static bool look_at_kind(struct net_look *look)
-{
-	if (kinds[look->kind].needs_links && !look->links_known)
-		return true;
-	if (look->kind == OBJECT_ROUTE)
-		return look_at_routes(look);
-	if (kinds[look->kind].observe &&
-	    observe_kind(look->net, look->kind, &look->scene, &look->set))
-		look->known |= OBJECT_BIT(look->kind);
-	return true;
-}
-
-bool net_look_on(struct net_look *look)
-{
-	if (!look->has_links) {
-		look->links_known = read_links(look->net, &look->scene.links) == 0;
-		look->has_links = true;
-	} else if (look->kind < OBJECT_KINDS && look_at_kind(look)) {
-		look->kind++;
-	}
-	return look->kind == OBJECT_KINDS;
-}
-
-void net_look_end(struct net_look *look, struct object_set *ret, unsigned *ret_known)
-{
-	*ret = look->set;
-	*ret_known = look->known;
-	look->set = (struct object_set){ 0 };
-	net_look_free(look);
-	object_set_sort_found(ret);
-}
-
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
 		 unsigned *ret_known)
 {
-	struct net_look *look = net_look_new(net, also);
+	struct scene scene = { .also = also };
+	bool links_known;
 
-	while (!net_look_on(look))
-		;
-	net_look_end(look, ret, ret_known);
+	net->failure[0] = '\0';
+	*ret = (struct object_set){ 0 };
+	*ret_known = 0;
+	links_known = read_links(net, &scene.links) == 0;
+	for (enum object_kind kind = 0; kind < OBJECT_KINDS; kind++) {
+		if (kinds[kind].observe && (links_known || !kinds[kind].needs_links) &&
+		    observe_kind(net, kind, &scene, ret))
+			*ret_known |= OBJECT_BIT(kind);
+	}
+	link_table_fini(&scene.links);
+	object_set_sort_found(ret);
 }
 
 int net_observe_links(struct net *net, struct object_set *ret)
@@ -332,6 +248,11 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 
 	sn_require(kinds[kind].apply);
 	return kinds[kind].apply(net, step, e);
+}
+
+void net_apply_end(struct net *net)
+{
+	link_deleter_submit(net->deleter);
 }
 
 static int open_xfrm(struct net *net, struct sn_error *e)
@@ -395,8 +316,7 @@ int net_default_device(struct net *net, char ret[static IFNAMSIZ])
 }
 
 /* Adds the device with this address, unless it is there already. */
-static void add_underlay(struct net *net, const struct sn_addr *addr, struct watch_mtu *mtus,
-			 size_t *n)
+static void add_underlay(struct net *net, const struct sn_addr *addr, struct net_underlay *u)
 {
 	struct link_info link;
 	struct sn_error e;
@@ -405,30 +325,32 @@ static void add_underlay(struct net *net, const struct sn_addr *addr, struct wat
 	if (address_device(net->nl, addr, &index, &e) != 0 || index == 0 ||
 	    link_get_index(net->nl, index, &link, &e) < 0)
 		return;
-	for (size_t i = 0; i < *n; i++) {
-		if (mtus[i].index == index)
+	for (size_t i = 0; i < u->n; i++) {
+		if (u->devices[i].index == index)
 			return;
 	}
-	mtus[(*n)++] = (struct watch_mtu){ .index = index, .mtu = link.o.mtu };
+	u->devices[u->n++] = (struct net_mtu){ .index = index, .mtu = link.o.mtu };
 }
 
-int net_underlay_mtu(struct net *net, const struct sn_addr *addrs, size_t n, const char *otherwise)
+void net_underlay_read(struct net *net, const struct sn_addr *addrs, size_t n,
+		       const char *otherwise, struct net_underlay *ret)
 {
-	struct watch_mtu mtus[WATCH_MTUS_MAX];
 	struct link_info link;
 	struct sn_error e;
-	size_t found = 0;
-	int mtu = 0;
 
-	for (size_t i = 0; i < n && i < WATCH_MTUS_MAX; i++)
-		add_underlay(net, &addrs[i], mtus, &found);
-	if (found == 0 && otherwise[0] && link_get(net->nl, otherwise, &link, &e) == 0)
-		mtus[found++] = (struct watch_mtu){ .index = link.index, .mtu = link.o.mtu };
+	*ret = (struct net_underlay){ 0 };
+	for (size_t i = 0; i < n && i < NET_UNDERLAY_MAX; i++)
+		add_underlay(net, &addrs[i], ret);
+	if (ret->n == 0 && otherwise[0] && link_get(net->nl, otherwise, &link, &e) == 0)
+		ret->devices[ret->n++] = (struct net_mtu){ .index = link.index, .mtu = link.o.mtu };
+	for (size_t i = 0; i < ret->n; i++)
+		ret->mtu = i == 0 ? ret->devices[i].mtu : SN_MIN(ret->mtu, ret->devices[i].mtu);
+}
+
+void net_watch_underlay(struct net *net, const struct net_underlay *underlay)
+{
 	if (net->watch)
-		watch_set_mtus(net->watch, mtus, found);
-	for (size_t i = 0; i < found; i++)
-		mtu = i == 0 ? mtus[i].mtu : SN_MIN(mtu, mtus[i].mtu);
-	return mtu;
+		watch_set_mtus(net->watch, underlay->devices, underlay->n);
 }
 
 int net_has_docker_user(struct net *net)
@@ -458,11 +380,11 @@ bool net_has_ipv6(void)
 	return access("/proc/sys/net/ipv6/conf", F_OK) == 0;
 }
 
+/* By ioctl(2): it does not wait for the kernel's lock. */
 int net_device_index(struct net *net, const char *name)
 {
-	struct link_info link;
-	struct sn_error e;
-	int r = link_get(net->nl, name, &link, &e);
+	unsigned index = if_nametoindex(name);
 
-	return r < 0 ? r : link.index;
+	(void)net;
+	return index ? (int)index : -ENODEV;
 }

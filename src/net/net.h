@@ -7,6 +7,12 @@
  *
  * One pair of files per kind does the work: net/link.h, net/address.h,
  * net/route.h, net/nft.h, net/sysctl.h; this is their facade.
+ *
+ * What observes, reads or applies waits in the kernel for whoever holds its lock (RTNL), which
+ * all namespaces share: 20 ms for each container that ends, seconds for a namespace with many
+ * devices. So the daemon calls it in a thread. Calls come one at a time, from whichever thread;
+ * net_new(), net_free(), net_watch(), net_watch_underlay(), net_apply_end(), net_xfrm_*() and
+ * net_device_index() belong to the thread of the loop, and may be called beside the others.
  */
 #pragma once
 
@@ -42,20 +48,7 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 /* The links among them alone, those on their way out too. 0 or a negative errno. *ret is written.
  */
 int net_observe_links(struct net *net, struct object_set *ret);
-/*
- * The same in pieces, none of which takes more than NET_LOOK_MS where the kernel lets it: one kind
- * a piece, and of the routes, of which there may be tens of thousands, as many as fit. `also` is
- * borrowed until the end. Steps that are applied meanwhile may be seen or not.
- */
-#define NET_LOOK_MS 4
-struct net_look;
-struct net_look *net_look_new(struct net *net, const struct object_set *also);
-/* The next piece; true when it was the last. */
-bool net_look_on(struct net_look *look);
-/* What was seen, after the last piece. As net_observe(); the look is freed. */
-void net_look_end(struct net_look *look, struct object_set *ret, unsigned *ret_known);
-void net_look_free(struct net_look *look);
-/* Why the last net_observe() or look did not know all kinds; "" when it did. */
+/* Why the last net_observe() did not know all kinds; "" when it did. */
 const char *net_last_failure(const struct net *net);
 
 enum net_outcome {
@@ -72,13 +65,15 @@ enum net_outcome {
  * that others have by that name is -EEXIST, and so is a route.
  */
 int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e);
+/* After some steps: the links among them that are to go begin to. */
+void net_apply_end(struct net *net);
 
 /*
  * Calls fn soon after something that could be an object (ours or not yet) has
  * changed, with the bits of the kinds; a lost event (ENOBUFS) counts as a
  * change of all. The caller observes to learn what. Also tells when a device
  * came, went, went up or down, or got another MTU as part of the underlay
- * (net_underlay_mtu()), and is no object: `device` is then its name,
+ * (net_watch_underlay()), and is no object: `device` is then its name,
  * else NULL. One turn's events are one call, and one for each such device; fn
  * must not free net. Of sysctls the kernel tells forwarding and rp_filter only:
  * the others need a pass now and then.
@@ -115,12 +110,23 @@ int net_xfrm_delete_policy(struct net *net, const struct net_xfrm_policy *policy
 
 /* The device of the main table's default route (lowest metric); "" when there is none. */
 int net_default_device(struct net *net, char ret[static IFNAMSIZ]);
+#define NET_UNDERLAY_MAX 16
+struct net_underlay {
+	int mtu; /* bytes of IP; 0: not known */
+	struct net_mtu {
+		int index;
+		int mtu;
+	} devices[NET_UNDERLAY_MAX];
+	size_t n;
+};
 /*
- * The smallest MTU (bytes of IP) of the devices that have these addresses; when
- * none of them is this host's (it is behind a NAT), that of the device `otherwise`.
- * 0 when neither is known. A change of it is told by net_watch(), with the device.
+ * The smallest MTU of the devices that have these addresses (the first NET_UNDERLAY_MAX of
+ * them); when none of them is this host's (it is behind a NAT), that of the device `otherwise`.
  */
-int net_underlay_mtu(struct net *net, const struct sn_addr *addrs, size_t n, const char *otherwise);
+void net_underlay_read(struct net *net, const struct sn_addr *addrs, size_t n,
+		       const char *otherwise, struct net_underlay *ret);
+/* From now on net_watch() tells when one of these devices gets another MTU, with its name. */
+void net_watch_underlay(struct net *net, const struct net_underlay *underlay);
 /*
  * 1 when Docker's chain for the rules of others is there (struct intent wants to know), 0
  * when it is not, or a negative errno: that is not known.

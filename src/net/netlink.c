@@ -253,45 +253,6 @@ int netlink_ask_once(int bus, struct nlmsghdr *request, netlink_fn fn, void *use
 	return r == NETLINK_ENOUGH ? 0 : r;
 }
 
-struct netlink_dump {
-	struct netlink *nl;
-	struct answer a;
-};
-
-int netlink_dump_new(int bus, struct nlmsghdr *request, netlink_fn fn, void *user,
-		     struct netlink_dump **ret, struct sn_error *e)
-{
-	_cleanup_(netlink_dump_freep) struct netlink_dump *dump = xcalloc(1, sizeof(*dump));
-	int r = netlink_new(bus, &dump->nl, e);
-
-	dump->a = (struct answer){ .fn = fn, .user = user };
-	if (r == 0)
-		r = send_question(dump->nl, request, e);
-	if (r < 0)
-		return r;
-	*ret = sn_steal(dump);
-	return 0;
-}
-
-int netlink_dump_on(struct netlink_dump *dump, struct sn_error *e)
-{
-	int r;
-
-	dump->a.e = e;
-	r = receive_piece(dump->nl, &dump->a);
-	if (r < 0)
-		return r;
-	return dump->a.complete ? result_of(&dump->a) : NETLINK_MORE;
-}
-
-void netlink_dump_free(struct netlink_dump *dump)
-{
-	if (!dump)
-		return;
-	netlink_free(dump->nl);
-	free(dump);
-}
-
 int netlink_order(struct netlink *nl, struct nlmsghdr *request, struct sn_error *e)
 {
 	return netlink_ask(nl, request, NULL, NULL, e);

@@ -69,18 +69,6 @@ int netlink_ask(struct netlink *nl, struct nlmsghdr *request, netlink_fn fn, voi
 int netlink_ask_once(int bus, struct nlmsghdr *request, netlink_fn fn, void *user,
 		     struct sn_error *e);
 /*
- * A dump in pieces: on a socket of its own, so that others may be asked and ordered in
- * between; what the kernel has not been asked for yet it has not made yet.
- */
-struct netlink_dump;
-int netlink_dump_new(int bus, struct nlmsghdr *request, netlink_fn fn, void *user,
-		     struct netlink_dump **ret, struct sn_error *e);
-/* One piece, up to 32 KiB. NETLINK_MORE, or as netlink_ask() at the end. */
-#define NETLINK_MORE 3
-int netlink_dump_on(struct netlink_dump *dump, struct sn_error *e);
-void netlink_dump_free(struct netlink_dump *dump);
-SN_DEFINE_CLEANUP(struct netlink_dump *, netlink_dump_free);
-/*
  * Attributes of a message by number: ret[type] for type <= max, NULL when
  * absent. header_size: what stands before them.
  */

@@ -103,50 +103,28 @@ static int on_route(const struct nlmsghdr *nlh, void *user)
 	return 0;
 }
 
-struct route_dump {
-	struct reader reader;
-	struct netlink_dump *dump; /* NULL: the family's has not begun */
-};
-
-struct route_dump *route_dump_new(const struct link_table *links, struct object_set *set)
-{
-	struct route_dump *d = xcalloc(1, sizeof(*d));
-
-	d->reader = (struct reader){ .links = links, .set = set, .family = AF_INET };
-	return d;
-}
-
-void route_dump_free(struct route_dump *d)
-{
-	if (!d)
-		return;
-	netlink_dump_free(d->dump);
-	free(d);
-}
-
-static int begin_family(struct route_dump *d, struct sn_error *e)
+static int observe_family(struct netlink *nl, struct reader *reader, uint8_t family,
+			  struct sn_error *e)
 {
 	union netlink_request req;
 	struct rtmsg *rtm = netlink_begin(&req, RTM_GETROUTE, NLM_F_DUMP, sizeof(*rtm));
 
-	rtm->rtm_family = d->reader.family;
+	reader->family = family;
+	rtm->rtm_family = family;
 	rtm->rtm_protocol = SENNIT_RTPROT;
-	return netlink_dump_new(NETLINK_ROUTE, &req.h, on_route, &d->reader, &d->dump, e);
+	return netlink_ask(nl, &req.h, on_route, reader, e);
 }
 
-int route_dump_on(struct route_dump *d, struct sn_error *e)
+int route_observe(struct netlink *nl, const struct link_table *links, struct object_set *ret,
+		  struct sn_error *e)
 {
-	int r = d->dump ? 0 : begin_family(d, e);
+	struct reader reader = { .links = links, .set = ret };
+	int r = observe_family(nl, &reader, AF_INET, e);
 
 	if (r == 0)
-		r = netlink_dump_on(d->dump, e);
-	if (r == 0 && d->reader.family == AF_INET) {
-		netlink_dump_free(sn_steal(d->dump));
-		d->reader.family = AF_INET6;
-		return NETLINK_MORE;
-	}
+		r = observe_family(nl, &reader, AF_INET6, e);
 	/* a kernel without IPv6 */
-	if (d->reader.family == AF_INET6 && (r == -EOPNOTSUPP || r == -EAFNOSUPPORT))
+	if (reader.family == AF_INET6 && (r == -EOPNOTSUPP || r == -EAFNOSUPPORT))
 		return 0;
 	return r;
 }

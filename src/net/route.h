@@ -9,15 +9,9 @@
 
 #include "net/link.h"
 
-/*
- * A reading in pieces, to the end of set; links and set are the caller's and stay where they are
- * until it is freed.
- */
-struct route_dump;
-struct route_dump *route_dump_new(const struct link_table *links, struct object_set *set);
-/* One piece. 0 at the end, NETLINK_MORE, NETLINK_INTERRUPTED, or a negative errno with e. */
-int route_dump_on(struct route_dump *d, struct sn_error *e);
-void route_dump_free(struct route_dump *d);
+/* Adds them. 0, NETLINK_INTERRUPTED, or a negative errno with e. */
+int route_observe(struct netlink *nl, const struct link_table *links, struct object_set *ret,
+		  struct sn_error *e);
 /*
  * As net_apply(). NET_NOT_READY while the device is not there or down, or no
  * link has the preferred source yet. -EEXIST when others have a route to this

@@ -47,7 +47,7 @@ struct watch {
 	net_changed_fn fn;
 	void *user;
 	uint32_t own_port;
-	struct watch_mtu mtus[WATCH_MTUS_MAX];
+	struct net_mtu mtus[NET_UNDERLAY_MAX];
 	size_t n_mtus;
 	/* not told yet */
 	unsigned kinds;
@@ -108,7 +108,7 @@ static void tell(void *user)
 static bool has_other_mtu(struct watch *w, int index, const struct nlattr *mtu)
 {
 	for (size_t i = 0; i < w->n_mtus; i++) {
-		struct watch_mtu *m = &w->mtus[i];
+		struct net_mtu *m = &w->mtus[i];
 
 		if (m->index != index || !mtu || m->mtu == (int)netlink_attr_u32(mtu))
 			continue;
@@ -295,9 +295,9 @@ int watch_new(struct loop *loop, int receive_buffer, net_changed_fn fn, void *us
 	return 0;
 }
 
-void watch_set_mtus(struct watch *w, const struct watch_mtu *mtus, size_t n)
+void watch_set_mtus(struct watch *w, const struct net_mtu *mtus, size_t n)
 {
-	w->n_mtus = SN_MIN(n, (size_t)WATCH_MTUS_MAX);
+	w->n_mtus = SN_MIN(n, (size_t)NET_UNDERLAY_MAX);
 	memcpy(w->mtus, mtus, w->n_mtus * sizeof(*mtus));
 }
 

@@ -29,12 +29,7 @@ SN_DEFINE_CLEANUP(struct watch *, watch_free);
  * answered. 50,000 routes of the flat plan are not looked at for one of them.
  */
 void watch_set_own(struct watch *w, uint32_t port);
-/* A device of others whose MTU matters to us, as it is now. */
-struct watch_mtu {
-	int index, mtu;
-};
-#define WATCH_MTUS_MAX 8
 /* From now on, when one of them gets another MTU, its name is told; replaces the last ones. */
-void watch_set_mtus(struct watch *w, const struct watch_mtu *mtus, size_t n);
+void watch_set_mtus(struct watch *w, const struct net_mtu *mtus, size_t n);
 /* As if the kernel had told of these kinds. */
 void watch_touch(struct watch *w, unsigned kinds);

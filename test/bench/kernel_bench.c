@@ -194,6 +194,7 @@ static size_t apply(struct net *net, const struct plan *plan)
 			die("apply", e.text);
 		done += r == NET_DONE;
 	}
+	net_apply_end(net);
 	return done;
 }
 

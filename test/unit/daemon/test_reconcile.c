@@ -3,19 +3,22 @@
  * The reconcile loop against a kernel of our own: a set of objects, and what
  * it says to reading and applying; and against a charon that is not there,
  * hangs, or answers.
+ *
+ * The kernel is asked in a thread: `lock` guards what that reads and writes.
  */
 #include "daemon/reconcile.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #define LIMIT_MS 10000
-#define PIECES 5               /* of a look at the kernel */
 #define FOREIGN "10.42.9.0/24" /* a route that the kernel refuses */
 #define REFUSED "sennit-a"     /* a connection that charon refuses */
 
@@ -25,7 +28,10 @@ struct world {
 	struct wanted wanted;
 	struct reconcile_news news; /* told once */
 	struct object_set kernel;
-	unsigned unknown;    /* kinds that cannot be read */
+	unsigned unknown; /* kinds that cannot be read */
+	unsigned kernel_looks;
+	bool held;           /* a look at the kernel does not end */
+	unsigned turns;      /* of the timer, while it is */
 	bool refuses_tables; /* nftables is there, but not what the guard needs */
 	bool charon_hangs;   /* it is asked and does not answer */
 	bool charon_answers;
@@ -39,7 +45,7 @@ struct world {
 	ike_done_fn done;
 	void *orderer;
 	int result;        /* of the order */
-	bool asked_within; /* somebody asks for a look at charon during each pass */
+	bool asked_within; /* somebody asks for looks at charon all the time */
 	unsigned tries;    /* of FOREIGN */
 	unsigned others;   /* objects made that are no guard */
 	bool flush_within; /* somebody attaches when a look has begun, once */
@@ -50,50 +56,38 @@ struct world {
 	struct loop_timer *look;
 };
 static struct world w;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
 
 /* --- stand-ins --------------------------------------------------------------- */
+
+/* As for a kernel whose lock somebody else has. */
+static void wait_while_held(void)
+{
+	struct timespec limit;
+
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += LIMIT_MS / 1000;
+	pthread_mutex_lock(&lock);
+	while (w.held && pthread_cond_timedwait(&released, &lock, &limit) == 0)
+		;
+	pthread_mutex_unlock(&lock);
+}
 
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,
 		 unsigned *ret_known)
 {
 	(void)net;
 	(void)also;
+	pthread_mutex_lock(&lock);
+	w.kernel_looks++;
 	*ret_known = OBJECT_ALL_NET & ~w.unknown;
 	array_foreach(&w.kernel.o, o)
 		if (*ret_known & OBJECT_BIT(o->kind))
 			object_set_add_copy(ret, o);
+	pthread_mutex_unlock(&lock);
 	object_set_sort(ret);
-}
-
-struct net_look {
-	int pieces;
-};
-
-struct net_look *net_look_new(struct net *net, const struct object_set *also)
-{
-	(void)net;
-	(void)also;
-	return xcalloc(1, sizeof(struct net_look));
-}
-
-bool net_look_on(struct net_look *look)
-{
-	assert_true(look->pieces < PIECES);
-	if (w.flush_within)
-		loop_deferred_schedule(w.flush);
-	return ++look->pieces == PIECES;
-}
-
-void net_look_free(struct net_look *look)
-{
-	free(look);
-}
-
-void net_look_end(struct net_look *look, struct object_set *ret, unsigned *ret_known)
-{
-	assert_int_equal(look->pieces, PIECES);
-	net_look_free(look);
-	net_observe(NULL, NULL, ret, ret_known);
+	wait_while_held();
 }
 
 const char *net_last_failure(const struct net *net)
@@ -107,14 +101,8 @@ static bool is_guard(const struct object *o)
 	return o->kind == OBJECT_NFT || (o->kind == OBJECT_ROUTE && o->route.unreachable);
 }
 
-int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
+static int apply(const struct object *o, struct sn_error *e)
 {
-	const struct object *o = step->wanted;
-
-	(void)net;
-	assert_int_equal(step->verb, PLAN_ADD);
-	if (w.asked_within)
-		reconcile_request(w.r, OBJECT_ALL_IKE, false);
 	if (o->kind == OBJECT_ROUTE && streq(SN_PREFIX_STR(&o->route.dst), FOREIGN)) {
 		w.tries++;
 		return sn_error_set(e, -EEXIST, "others have a route there");
@@ -124,6 +112,23 @@ int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
 	w.others += !is_guard(o);
 	object_set_add_copy(&w.kernel, o);
 	return 0;
+}
+
+int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e)
+{
+	int r;
+
+	(void)net;
+	assert_int_equal(step->verb, PLAN_ADD);
+	pthread_mutex_lock(&lock);
+	r = apply(step->wanted, e);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+void net_apply_end(struct net *net)
+{
+	(void)net;
 }
 
 bool ike_is_online(const struct ike *ike)
@@ -183,11 +188,24 @@ static void on_answer(void *user)
 		done(w.result, &e, w.orderer);
 }
 
+static bool hook_prepare(void *user)
+{
+	(void)user;
+	return true;
+}
+
+static void hook_look_around(void *user)
+{
+	(void)user;
+}
+
 static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_news)
 {
 	(void)user;
 	*ret_news = w.news;
 	w.news = (struct reconcile_news){ 0 };
+	if (w.flush_within)
+		loop_deferred_schedule(w.flush);
 	return &w.wanted;
 }
 
@@ -245,8 +263,16 @@ static void want_conn(struct object_set *set, const char *name)
 
 static void look(void *user)
 {
+	bool is_so;
+
 	(void)user;
-	if (w.until(&w) || sn_now_ms() > w.limit)
+	if (w.asked_within)
+		reconcile_request(w.r, OBJECT_ALL_IKE, false);
+	pthread_mutex_lock(&lock);
+	w.turns += w.held;
+	is_so = w.until(&w);
+	pthread_mutex_unlock(&lock);
+	if (is_so || sn_now_ms() > w.limit)
 		loop_stop(w.loop);
 	else
 		loop_timer_set(w.look, 5);
@@ -261,13 +287,16 @@ static int64_t run_until(bool (*until)(struct world *w))
 	w.limit = start + LIMIT_MS;
 	loop_timer_set(w.look, 0);
 	loop_run(w.loop);
+	pthread_mutex_lock(&lock);
 	assert_true(until(&w));
+	pthread_mutex_unlock(&lock);
 	return sn_now_ms() - start;
 }
 
 static int setup(void **state)
 {
-	const struct reconcile_hooks hooks = { hook_wanted, hook_ike, hook_settled, NULL };
+	const struct reconcile_hooks hooks = { hook_prepare, hook_look_around, hook_wanted,
+					       hook_ike,     hook_settled,     NULL };
 
 	(void)state;
 	w = (struct world){ .loop = loop_new() };
@@ -326,19 +355,39 @@ static bool looked_twice(struct world *world)
 	return world->looks >= 2 && !world->observed;
 }
 
+static bool turned_often(struct world *world)
+{
+	return world->turns >= 20;
+}
+
 static bool has_conn(struct world *world)
 {
 	return world->charon.o.n > 0;
 }
 
+static bool is_looking(struct world *world)
+{
+	return world->kernel_looks > 0;
+}
+
+static void hold_kernel(bool held)
+{
+	pthread_mutex_lock(&lock);
+	w.held = held;
+	pthread_cond_broadcast(&released);
+	pthread_mutex_unlock(&lock);
+}
+
 /* As `nft flush ruleset` does. */
 static void flush_tables(void)
 {
+	pthread_mutex_lock(&lock);
 	for (size_t i = w.kernel.o.n; i-- > 0;)
 		if (w.kernel.o.v[i].kind == OBJECT_NFT) {
 			object_fini(&w.kernel.o.v[i]);
 			array_remove(&w.kernel.o, i);
 		}
+	pthread_mutex_unlock(&lock);
 	reconcile_request(w.r, OBJECT_BIT(OBJECT_NFT), false);
 }
 
@@ -459,6 +508,20 @@ static void a_flush_within_a_look_does_all_at_once(void **state)
 	assert_false(reconcile_get_status(w.r)->guard_missing);
 }
 
+/* Somebody takes a namespace with many devices apart: seconds. */
+static void the_loop_turns_while_the_kernel_makes_wait(void **state)
+{
+	(void)state;
+	want_guard();
+	hold_kernel(true);
+	begin();
+	run_until(is_looking);
+	run_until(turned_often);
+	assert_false(has_table(&w));
+	hold_kernel(false);
+	run_until(has_table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +542,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_charon_that_cannot_tell_what_it_has_is_left_as_it_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flush_within_a_look_does_all_at_once, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_loop_turns_while_the_kernel_makes_wait, setup,
 						teardown),
 	};
 

@@ -205,6 +205,7 @@ static inline void fixture_pass(struct fixture *f, struct object_set *wanted, st
 		ret->not_ready += r == NET_NOT_READY;
 		ret->failed += r < 0;
 	}
+	net_apply_end(f->net);
 }
 
 /* Passes until there is nothing to do; every step has to succeed in the end. */

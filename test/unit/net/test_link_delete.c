@@ -62,6 +62,7 @@ static void observe(void *user)
 
 	if (b->turns++ == 0)
 		delete_many(b->f);
+	net_apply_end(b->f->net);
 	assert_int_equal(observed_links(b->f), 0);
 	if (net_device_index(b->f->net, "snv1") < 0 && net_device_index(b->f->net, "snv100") < 0)
 		loop_stop(b->f->loop);
@@ -139,6 +140,7 @@ static void link_deleted_by_others_meanwhile_is_fine(void **state)
 	make_many();
 	delete_many(f);
 	sh("ip link del snv7 && ip link del snv50");
+	net_apply_end(f->net);
 	fixture_wait_gone(f, "snv100");
 	assert_int_equal(observed_links(f), 0);
 	assert_false(sh_ok("ip link | grep -q snv"));
@@ -175,6 +177,7 @@ static void failure_is_told_at_the_next_try(void **state)
 
 	/* lo cannot be deleted: it stands for whatever the kernel refuses */
 	link_deleter_add(d, 1);
+	link_deleter_submit(d);
 	assert_true(link_deleter_has(d, 1));
 	fixture_spin(f, FIXTURE_LIMIT_MS);
 	assert_false(f->timed_out);

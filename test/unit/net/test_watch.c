@@ -114,6 +114,16 @@ static void names_a_device_that_came_or_went(void **state)
 	assert_string_equal(f->device, "ipsec0");
 }
 
+static int watch_underlay(struct fixture *f, const struct sn_addr *addrs, size_t n,
+			  const char *otherwise)
+{
+	struct net_underlay underlay;
+
+	net_underlay_read(f->net, addrs, n, otherwise, &underlay);
+	net_watch_underlay(f->net, &underlay);
+	return underlay.mtu;
+}
+
 static void names_the_underlay_when_its_mtu_changes(void **state)
 {
 	struct sn_addr addrs[2];
@@ -125,16 +135,16 @@ static void names_the_underlay_when_its_mtu_changes(void **state)
 	sh("ip tuntap add other mode tap && ip addr add 192.0.2.1/24 dev eth0");
 	sh("ip link set eth1 mtu 1450");
 	start(f);
-	assert_int_equal(net_underlay_mtu(f->net, addrs, 2, "eth1"), 1500);
+	assert_int_equal(watch_underlay(f, addrs, 2, "eth1"), 1500);
 	sh("ip addr add 192.0.2.2/24 dev eth1");
-	assert_int_equal(net_underlay_mtu(f->net, NULL, 0, "eth1"), 1450);
-	assert_int_equal(net_underlay_mtu(f->net, NULL, 0, "eth9"), 0);
-	assert_int_equal(net_underlay_mtu(f->net, addrs, 2, ""), 1450);
+	assert_int_equal(watch_underlay(f, NULL, 0, "eth1"), 1450);
+	assert_int_equal(watch_underlay(f, NULL, 0, "eth9"), 0);
+	assert_int_equal(watch_underlay(f, addrs, 2, ""), 1450);
 	quiet(f);
 	sh("ip link set eth0 mtu 1400");
 	fixture_wait_told(f, OBJECT_BIT(OBJECT_LINK));
 	assert_string_equal(f->device, "eth0");
-	assert_int_equal(net_underlay_mtu(f->net, addrs, 2, ""), 1400);
+	assert_int_equal(watch_underlay(f, addrs, 2, ""), 1400);
 	quiet(f);
 	sh("ip link set other mtu 1400");
 	fixture_spin(f, 50);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What cannot be read is as it was: containers must not lose their way out, nor Docker's
+ * chain our rules, because the kernel was busy.
+ */
+#include "daemon/surroundings.h"
+
+#include <stdio.h>
+
+void surroundings_look_init(struct surroundings_look *look, const struct config *config,
+			    const struct snapshot *s, const struct surroundings *before)
+{
+	const struct host *self = snapshot_self(s);
+
+	*look = (struct surroundings_look){ .seen = *before };
+	if (sn_addr_is_set(&config->underlay_address)) {
+		look->addrs[look->n++] = config->underlay_address;
+		return;
+	}
+	for (; look->n < SN_MIN(self->underlay.n, (size_t)NET_UNDERLAY_MAX); look->n++)
+		look->addrs[look->n] = self->underlay.v[look->n];
+}
+
+static bool reads_one(const char *value)
+{
+	return streq(value, "1");
+}
+
+/*
+ * The device of the default route, and whether it forwards without us: it did
+ * before we came, or somebody (a Docker that started later) has switched on
+ * forwarding for all since. Then what else it forwards is not ours to drop.
+ */
+static void look_at_uplink(struct surroundings *s, struct net *net)
+{
+	char path[96], before[16] = "0", all[16] = "0";
+	char device[IFNAMSIZ];
+
+	if (net_default_device(net, device) == 0)
+		memcpy(s->uplink, device, sizeof(s->uplink));
+	if (!s->uplink[0])
+		return;
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", s->uplink);
+	if (net_sysctl_original(net, path, before, sizeof(before)) < 0)
+		before[0] = '\0';
+	if (net_sysctl_read("net/ipv4/conf/all/forwarding", all, sizeof(all)) < 0)
+		all[0] = '\0';
+	s->uplink_forwarding = reads_one(before) || reads_one(all);
+}
+
+void surroundings_look_run(struct surroundings_look *look, struct net *net)
+{
+	struct net_underlay underlay;
+	int docker_user;
+
+	look_at_uplink(&look->seen, net);
+	net_underlay_read(net, look->addrs, look->n, look->seen.uplink, &underlay);
+	if (underlay.mtu > 0)
+		look->seen.underlay = underlay;
+	docker_user = net_has_docker_user(net);
+	if (docker_user >= 0)
+		look->seen.docker_user = docker_user == 1;
+}
