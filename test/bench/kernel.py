@@ -148,13 +148,8 @@ class Host:
         no_tracking = re.sub(r"\tchain srcnat \{.*?\n\t\}\n|[^\n]*ct state [^\n]*\n", "", text,
                              flags=re.S)
         host_only = "table inet" + text.split("table inet", 1)[1].split("table bridge")[0]
-        untracked = text.replace(
-            'iifname "snbr0" ip saddr @own accept',
-            'iifname "snbr0" ip saddr @own ip daddr 10.0.0.0/8 ip daddr != @own notrack accept\n'
-            '\t\tiifname "snbr0" ip saddr @own accept')
         for name, tables in (("without connection tracking", no_tracking),
-                             ("without the bridge's table", host_only),
-                             ("were the overlay untracked", untracked)):
+                             ("without the bridge's table", host_only)):
             self.run("nft", "-f", "-", text="flush ruleset\n" + tables)
             line(f"  {name}", checked_cost(self, peers), "")
 
