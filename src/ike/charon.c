@@ -53,6 +53,7 @@ struct charon {
 	int pid; /* 0: none */
 	int pidfd;
 	bool stopping;
+	struct loop_worker *starter; /* NULL: none is being started */
 	struct loop_io *watch;
 	struct loop_timer *kill_timer;
 	struct loop_timer *log_timer;
@@ -532,36 +533,80 @@ static void reap(int pidfd)
 	close(pidfd);
 }
 
+/* The work of a start; of charon's own the thread reads only what never changes. */
+struct start {
+	struct charon *charon;
+	struct record rec;
+	int pidfd;
+	int result;
+	struct sn_error e;
+};
+
+static void start_run(void *job)
+{
+	struct start *s = job;
+	struct charon *c = s->charon;
+
+	s->result = clear_socket(c, &s->e);
+	if (s->result == 0)
+		s->result = write_conf(c, &s->e);
+	if (s->result < 0)
+		return;
+	s->result = give_birth(c, &s->rec, &s->pidfd);
+	if (s->result == 0)
+		return;
+	unlink(c->record_path);
+	reap(s->pidfd);
+	sn_error_set(&s->e, s->result,
+		     "%s: cannot be started: %s; ike.charon names the program, of "
+		     "the package charon-systemd",
+		     c->path, sn_strerror(s->result));
+}
+
+/* Who frees charon has taken the starter away, and hears nothing any more. */
+static void start_done(void *job, bool finished)
+{
+	_cleanup_free_ struct start *s = job;
+	struct charon *c = s->charon;
+	bool runs = finished && s->result == 0;
+
+	if (!c->starter) {
+		if (runs)
+			close(s->pidfd);
+		return;
+	}
+	loop_worker_free(sn_steal(c->starter));
+	if (runs)
+		keep(c, s->rec.pid, s->pidfd, s->rec.boot_id);
+	if (c->handlers.started)
+		c->handlers.started(runs ? NULL : &s->e, c->handlers.user);
+}
+
 int charon_start(struct charon *c, struct sn_error *e)
 {
-	struct record rec = { .boot_id = new_boot_id() };
-	int pidfd = -1, r;
+	struct start *s;
 
+	if (c->starter)
+		return sn_error_set(e, -EALREADY, "charon is being started");
 	if (c->pid)
 		return sn_error_set(e, -EALREADY, "charon runs already (process %d)", c->pid);
 	if (adopt_recorded(c))
-		return 0;
+		return CHARON_ADOPTED;
 	if (c->external)
 		return sn_error_set(e, -EAGAIN,
 				    "%s: nobody answers; ike.start is false, so the service "
 				    "manager has to start charon (sennit-charon.service)",
 				    c->socket_path);
-	r = clear_socket(c, e);
-	if (r == 0)
-		r = write_conf(c, e);
-	if (r < 0)
-		return r;
-	r = give_birth(c, &rec, &pidfd);
-	if (r < 0) {
-		unlink(c->record_path);
-		reap(pidfd);
-		return sn_error_set(e, r,
-				    "%s: cannot be started: %s; ike.charon names the program, of "
-				    "the package charon-systemd",
-				    c->path, sn_strerror(r));
-	}
-	keep(c, rec.pid, pidfd, rec.boot_id);
-	return 0;
+	s = xcalloc(1, sizeof(*s));
+	*s = (struct start){ .charon = c, .rec.boot_id = new_boot_id(), .pidfd = -1 };
+	c->starter = loop_worker_new(c->loop);
+	loop_worker_submit(c->starter, s, start_run, start_done);
+	return CHARON_STARTING;
+}
+
+bool charon_is_starting(const struct charon *c)
+{
+	return c->starter != NULL;
 }
 
 /* --- started by others ----------------------------------------------------- */
@@ -626,6 +671,7 @@ void charon_free(struct charon *c)
 {
 	if (!c)
 		return;
+	loop_worker_free(sn_steal(c->starter));
 	forget(c);
 	loop_timer_free(c->kill_timer);
 	loop_timer_free(c->log_timer);

@@ -27,12 +27,14 @@ struct charon_settings {
 struct charon_handlers {
 	/* Its process ended (or the adopted one did, by pidfd); charon_pid() is 0 already. */
 	void (*exited)(const char *how, void *user);
+	/* After CHARON_STARTING: it runs (e is NULL), or why it does not. */
+	void (*started)(const struct sn_error *e, void *user);
 	void *user;
 };
 
 int charon_new(struct loop *loop, const struct charon_settings *settings,
 	       const struct charon_handlers *handlers, struct charon **ret, struct sn_error *e);
-/* Forgets it; the process goes on. In exited(), too. */
+/* Forgets it; the process goes on, also one that is being started. In a handler, too. */
 void charon_free(struct charon *c);
 SN_DEFINE_CLEANUP(struct charon *, charon_free);
 
@@ -44,7 +46,7 @@ enum charon_prepared { CHARON_CONF_SAME = 0, CHARON_CONF_NEW = 1, CHARON_CONF_CH
  */
 int charon_prepare(const struct charon_settings *settings, struct sn_error *e);
 
-enum charon_outcome { CHARON_ADOPTED = 0, CHARON_NONE = 1 };
+enum charon_outcome { CHARON_ADOPTED = 0, CHARON_NONE = 1, CHARON_STARTING = 2 };
 /*
  * Looks for a charon of ours that runs: the record, the process' start time and
  * executable, and the socket's peer (peer_pid, from vici_peer_pid()) must agree.
@@ -57,15 +59,19 @@ int charon_adopt(struct charon *c, int peer_pid, struct sn_error *e);
 /*
  * Starts one: own session, no inherited descriptors, standard streams to /dev/null and
  * its log, environment of PATH and STRONGSWAN_CONF only. The parent is not
- * needed any more afterwards. 0 or a negative errno with e (exec's, too): -EALREADY
- * when one is watched, -EADDRINUSE when somebody listens on the socket.
+ * needed any more afterwards. A thread does it, for forks and exec make wait:
+ * CHARON_STARTING, and started() tells how it went (-EADDRINUSE when somebody listens on
+ * the socket, exec's errno, …). Negative with e when that is clear at once: -EALREADY
+ * when one is watched or being started.
  *
  * It does not wait for the socket (some 30 ms). The process that the record names, when
- * it lives, is taken over instead of a second one being started, as it has ports 500 and
- * 4500; whoever finds that it never answers stops it and starts again after exited().
- * An external one that the record does not name is waited for: -EAGAIN with e.
+ * it lives, is taken over (CHARON_ADOPTED) instead of a second one being started, as it has ports
+ * 500 and 4500; whoever finds that it never answers stops it and starts again after exited(). An
+ * external one that the record does not name is waited for: -EAGAIN with e.
  */
 int charon_start(struct charon *c, struct sn_error *e);
+/* Between CHARON_STARTING and started(). */
+bool charon_is_starting(const struct charon *c);
 /* SIGTERM, after 5 s SIGKILL; exited() comes. Nothing when there is no process. */
 void charon_stop(struct charon *c);
 int64_t charon_age_ms(const struct charon *c); /* since it was started, by whomever; 0: none runs */

@@ -81,14 +81,10 @@ static void on_first_answer(int result, const struct vici_node *reply, void *use
 	s->handlers.up(s->handlers.user);
 }
 
-static int start_charon(struct session *s, struct sn_error *e)
+static void await_socket(struct session *s)
 {
-	int r = charon_start(s->charon, e);
-
-	if (r < 0)
-		return r;
 	s->started_at = sn_now_ms();
-	return 0;
+	loop_timer_set(s->timer, SESSION_CONNECT_MS);
 }
 
 static void restart_later(struct session *s, const char *why)
@@ -97,6 +93,24 @@ static void restart_later(struct session *s, const char *why)
 		SN_MIN(SN_MAX(2 * s->backoff_ms, SESSION_BACKOFF_MIN_MS), SESSION_BACKOFF_MAX_MS);
 	loop_timer_set(s->timer, s->backoff_ms);
 	say_down(s, why);
+}
+
+/* on_started() tells the rest. */
+static void start_charon(struct session *s)
+{
+	struct sn_error e = { 0 };
+	int r = charon_start(s->charon, &e);
+
+	if (r == CHARON_ADOPTED)
+		await_socket(s);
+	else if (r < 0)
+		s->external ? try_again(s, e.text) : restart_later(s, e.text);
+}
+
+static void end(struct session *s)
+{
+	say_down(s, "stopped");
+	s->handlers.ended(s->handlers.user);
 }
 
 /* Somebody listens: is it ours? */
@@ -158,10 +172,22 @@ static void attempt(void *user)
 		bear_cut_off(s, &e);
 	else if (charon_pid(s->charon) > 0)
 		try_again(s, e.text);
-	else if (start_charon(s, &e) < 0)
-		s->external ? try_again(s, e.text) : restart_later(s, e.text);
 	else
-		loop_timer_set(s->timer, SESSION_CONNECT_MS);
+		start_charon(s);
+}
+
+static void on_started(const struct sn_error *e, void *user)
+{
+	struct session *s = user;
+
+	if (s->stopping && e)
+		end(s);
+	else if (s->stopping)
+		charon_stop(s->charon);
+	else if (e)
+		restart_later(s, e->text);
+	else
+		await_socket(s);
 }
 
 static void on_exited(const char *how, void *user)
@@ -172,8 +198,7 @@ static void on_exited(const char *how, void *user)
 	loop_timer_cancel(s->timer);
 	s->cut_off_since = 0;
 	if (s->stopping) {
-		say_down(s, "stopped");
-		s->handlers.ended(s->handlers.user);
+		end(s);
 		return;
 	}
 	if (sn_now_ms() >= s->started_at + SESSION_STABLE_MS)
@@ -187,7 +212,9 @@ int session_new(struct loop *loop, const struct charon_settings *settings,
 		const struct session_handlers *handlers, struct session **ret, struct sn_error *e)
 {
 	_cleanup_(session_freep) struct session *s = xcalloc(1, sizeof(*s));
-	struct charon_handlers from_charon = { .exited = on_exited, .user = s };
+	struct charon_handlers from_charon = { .exited = on_exited,
+					       .started = on_started,
+					       .user = s };
 	int r;
 
 	s->loop = loop;
@@ -239,6 +266,8 @@ void session_shutdown(struct session *s)
 	s->stopping = true;
 	loop_timer_cancel(s->timer);
 	hang_up(s);
+	if (charon_is_starting(s->charon))
+		return; /* on_started() goes on */
 	if (charon_pid(s->charon) == 0)
 		find_running(s);
 	if (charon_pid(s->charon) > 0)

@@ -42,6 +42,8 @@ struct fixture {
 	bool external;
 	struct vici *vici;
 	char how[128];
+	bool started;
+	struct sn_error start_error; /* code 0: it runs */
 	/* of wait_for() */
 	bool (*condition)(struct fixture *f);
 	int64_t deadline;
@@ -110,13 +112,21 @@ static void on_exited(const char *how, void *user)
 	snprintf(f->how, sizeof(f->how), "%s", how);
 }
 
+static void on_started(const struct sn_error *e, void *user)
+{
+	struct fixture *f = user;
+
+	f->started = true;
+	f->start_error = e ? *e : (struct sn_error){ 0 };
+}
+
 static struct charon *make_for(struct fixture *f, const char *binary, const struct dataplane *plane)
 {
 	const struct charon_settings settings = { .path = binary,
 						  .run_dir = f->dir,
 						  .plugins = plane->charon_plugins,
 						  .external = f->external };
-	const struct charon_handlers handlers = { on_exited, f };
+	const struct charon_handlers handlers = { on_exited, on_started, f };
 	struct charon *c = NULL;
 	struct sn_error e = { 0 };
 
@@ -178,11 +188,33 @@ static int tear_down(void **state)
 	return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD ? 0 : -1;
 }
 
+static bool is_started(struct fixture *f)
+{
+	return f->started;
+}
+
+/* As it is told at once, or in the end. */
+static int start_it(struct fixture *f, struct charon *c, struct sn_error *e)
+{
+	int r;
+
+	f->started = false;
+	r = charon_start(c, e);
+	if (r != CHARON_STARTING)
+		return r;
+	assert_true(charon_is_starting(c));
+	assert_int_equal(charon_pid(c), 0);
+	assert_true(wait_for(f, is_started));
+	assert_false(charon_is_starting(c));
+	*e = f->start_error;
+	return e->code;
+}
+
 static void start(struct fixture *f)
 {
 	struct sn_error e = { 0 };
 
-	if (charon_start(f->charon, &e) < 0)
+	if (start_it(f, f->charon, &e) < 0)
 		fail_msg("%s", e.text);
 	assert_true(wait_for(f, can_connect));
 }
@@ -413,7 +445,7 @@ static void is_only_adopted_when_others_start_it(void **state)
 	settings.plugins = dataplane_libipsec.charon_plugins;
 	assert_int_equal(charon_prepare(&settings, &e), CHARON_CONF_CHANGED);
 	assert_int_equal(charon_prepare(&settings, &e), CHARON_CONF_SAME);
-	assert_int_equal(charon_start(f->charon, &e), -EAGAIN);
+	assert_int_equal(start_it(f, f->charon, &e), -EAGAIN);
 	assert_non_null(strstr(e.text, "sennit-charon.service"));
 	assert_int_equal(charon_pid(f->charon), 0);
 
@@ -423,7 +455,7 @@ static void is_only_adopted_when_others_start_it(void **state)
 	charon_free(f->charon);
 	f->charon = make(f, BINARY);
 	/* the next daemon knows it by the record, even before the socket answers */
-	assert_int_equal(charon_start(f->charon, &e), 0);
+	assert_int_equal(start_it(f, f->charon, &e), 0);
 	assert_true(charon_boot_id(f->charon) == boot_id);
 }
 
@@ -469,13 +501,13 @@ static void is_taken_over_by_start_when_it_does_not_answer(void **state)
 	struct sn_error e;
 	int pid;
 
-	assert_int_equal(charon_start(f->charon, &e), 0);
-	assert_int_equal(charon_start(f->charon, &e), -EALREADY);
+	assert_int_equal(start_it(f, f->charon, &e), 0);
+	assert_int_equal(start_it(f, f->charon, &e), -EALREADY);
 	pid = charon_pid(f->charon);
 	boot_id = charon_boot_id(f->charon);
 	charon_free(f->charon);
 	f->charon = make(f, BINARY);
-	assert_int_equal(charon_start(f->charon, &e), 0);
+	assert_int_equal(start_it(f, f->charon, &e), 0);
 	assert_int_equal(charon_pid(f->charon), pid);
 	assert_true(charon_boot_id(f->charon) == boot_id);
 	assert_true(wait_for(f, can_connect));
@@ -540,6 +572,21 @@ static int listen_on(const char *path)
 	return fd;
 }
 
+/* Who leaves while it is being started leaves it to the next one. */
+static void is_started_also_for_who_does_not_wait(void **state)
+{
+	struct fixture *f = *state;
+	struct sn_error e;
+
+	assert_int_equal(charon_start(f->charon, &e), CHARON_STARTING);
+	assert_int_equal(charon_start(f->charon, &e), -EALREADY);
+	charon_free(f->charon);
+	f->charon = make(f, BINARY);
+	/* a job that had not begun is none; else its charon is the one of the record */
+	start(f);
+	assert_int_equal(vici_peer_pid(f->vici), charon_pid(f->charon));
+}
+
 static void removes_a_socket_only_when_nobody_answers(void **state)
 {
 	struct fixture *f = *state;
@@ -548,12 +595,12 @@ static void removes_a_socket_only_when_nobody_answers(void **state)
 	struct sn_error e;
 	int fd = listen_on(path);
 
-	assert_int_equal(charon_start(f->charon, &e), -EADDRINUSE);
+	assert_int_equal(start_it(f, f->charon, &e), -EADDRINUSE);
 	assert_int_equal(charon_pid(f->charon), 0);
 	assert_int_equal(access(path, F_OK), 0);
 	close(fd);
 	/* charon would do that, too: look before it can */
-	assert_int_equal(charon_start(no_binary, &e), -ENOENT);
+	assert_int_equal(start_it(f, no_binary, &e), -ENOENT);
 	assert_int_equal(access(path, F_OK), -1);
 	start(f);
 }
@@ -575,7 +622,7 @@ static void tells_why_it_cannot_be_started(void **state)
 		_cleanup_(charon_freep) struct charon *c = make(f, cases[i].binary);
 		struct sn_error e = { 0 };
 
-		assert_int_equal(charon_start(c, &e), cases[i].error);
+		assert_int_equal(start_it(f, c, &e), cases[i].error);
 		assert_non_null(strstr(e.text, cases[i].binary));
 		assert_int_equal(charon_pid(c), 0);
 		assert_int_equal(access(record, F_OK), -1);
@@ -661,8 +708,9 @@ static void outlives_its_daemons_group_and_session(void **state)
 		/* an epoll descriptor is shared with the parent: a daemon has its own */
 		loop = loop_new();
 		f->loop = loop;
+		f->tick = loop_timer_new(loop, on_tick, f);
 		f->charon = make(f, BINARY);
-		if (charon_start(f->charon, &e) == 0 && write(ready[1], "r", 1) == 1)
+		if (start_it(f, f->charon, &e) == 0 && write(ready[1], "r", 1) == 1)
 			pause();
 		_exit(1);
 	}
@@ -755,6 +803,7 @@ int main(void)
 		TEST(refuses_somebody_elses_process),
 		TEST(does_not_adopt_a_process_by_its_number_alone),
 		TEST(refuses_ours_in_another_network),
+		TEST(is_started_also_for_who_does_not_wait),
 		TEST(removes_a_socket_only_when_nobody_answers),
 		TEST(tells_why_it_cannot_be_started),
 		TEST(tells_its_end_and_leaves_no_zombie),
