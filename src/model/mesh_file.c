@@ -259,14 +259,15 @@ static int read_containers(struct mesh_file *m, const json_t *v, const struct js
 static int read_host(const json_t *v, const struct json_place *at, struct host *h,
 		     struct sn_error *e)
 {
-	static const char *const keys[] = { "id",        "name",       "state",
-					    "addresses", "prefixes",   "overlay_ip",
-					    "created",   "containers", NULL };
+	static const char *const keys[] = { "id",       "name",       "state",   "addresses",
+					    "prefixes", "overlay_ip", "created", "containers",
+					    "nat",      NULL };
 
 	if (json_require_object(v, at, e) < 0 || read_id(v, at, "id", h->id, e) < 0 ||
 	    json_check_keys(v, at, keys, e) < 0 || read_name(v, at, h->id, &h->name, e) < 0 ||
 	    read_state(v, at, h, e) < 0 || read_created(v, at, h, e) < 0 ||
 	    json_read_addr(v, at, "overlay_ip", JSON_OPTIONAL, &h->overlay_ip, e) < 0 ||
+	    json_read_bool(v, at, "nat", JSON_OPTIONAL, &h->behind_nat, e) < 0 ||
 	    read_addresses(v, at, h, e) < 0)
 		return e->code;
 	return read_prefixes(v, at, h, e);

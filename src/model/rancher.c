@@ -21,6 +21,7 @@
 
 #define SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
 #define ADDRESSES_LABEL "io.sennit.addresses"
+#define NAT_LABEL "io.sennit.nat"
 #define ROUTER_LABEL "io.rancher.container.agent_service.ipsec"
 #define SIDEKICKS_LABEL "io.rancher.sidekicks"
 #define ROUTER_SIDEKICK "router"
@@ -215,6 +216,20 @@ static int read_more(const json_t *labels, const struct json_place *at, struct r
 	return 0;
 }
 
+static int read_nat(const json_t *labels, const struct json_place *at, struct rancher_host *h,
+		    struct sn_error *e)
+{
+	struct json_place here = json_key(at, NAT_LABEL);
+	const char *text = NULL;
+
+	if (json_read_string(labels, at, NAT_LABEL, JSON_OPTIONAL, &text, e) < 0)
+		return e->code;
+	if (text && !streq(text, "true") && !streq(text, "false"))
+		return json_fail(&here, e, "'%.60s' is neither true nor false", text);
+	h->behind_nat = text && streq(text, "true");
+	return 0;
+}
+
 /* Its subnet as the label has it; wrong: what the host had stays. */
 static void read_labels(const json_t *v, struct rancher_host *h, struct sn_error *e)
 {
@@ -224,7 +239,8 @@ static void read_labels(const json_t *v, struct rancher_host *h, struct sn_error
 	h->labels_wrong = json_read_object(v, NULL, "labels", JSON_OPTIONAL, &labels, e) < 0 ||
 			  (labels && json_read_prefix(labels, &labels_at, SUBNET_LABEL,
 						      JSON_OPTIONAL, &h->subnet, e) < 0) ||
-			  (labels && read_more(labels, &labels_at, h, e) < 0);
+			  (labels && (read_more(labels, &labels_at, h, e) < 0 ||
+				      read_nat(labels, &labels_at, h, e) < 0));
 	if (h->labels_wrong) {
 		h->subnet = (struct sn_prefix){ 0 };
 		h->more.n = 0;

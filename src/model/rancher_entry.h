@@ -25,6 +25,7 @@ struct rancher_host {
 	struct sn_prefix subnet; /* unset: none */
 	/* besides addr, as the label io.sennit.addresses says: "192.0.2.12, 2001:db8::2" */
 	ARRAY(struct sn_addr) more;
+	bool behind_nat; /* the label io.sennit.nat is "true" */
 	char *name;
 };
 void rancher_host_fini(struct rancher_host *h);

@@ -538,6 +538,7 @@ static void add_host(struct making *m, const struct entry *x)
 	*array_add(&h->underlay) = from->addr;
 	array_foreach(&from->more, a)
 		*array_add(&h->underlay) = *a;
+	h->behind_nat = from->behind_nat;
 	if (from->labels_wrong)
 		m->d.hosts.v[m->d.hosts.n - 1].subnets_stay = true;
 	if (!sn_addr_is_set(&from->subnet.addr))

@@ -224,8 +224,8 @@ static bool host_equal(const struct host *a, const struct host *b)
 {
 	if (!streq(a->id, b->id) || !streq_null(a->name, b->name) || a->state != b->state ||
 	    !streq(a->replaced_by, b->replaced_by) || a->created_ms != b->created_ms ||
-	    sn_addr_cmp(&a->overlay_ip, &b->overlay_ip) != 0 || a->underlay.n != b->underlay.n ||
-	    a->prefixes.n != b->prefixes.n)
+	    a->behind_nat != b->behind_nat || sn_addr_cmp(&a->overlay_ip, &b->overlay_ip) != 0 ||
+	    a->underlay.n != b->underlay.n || a->prefixes.n != b->prefixes.n)
 		return false;
 	for (size_t i = 0; i < a->underlay.n; i++) {
 		if (sn_addr_cmp(&a->underlay.v[i], &b->underlay.v[i]) != 0)

@@ -52,6 +52,11 @@ struct host {
 	char replaced_by[SN_ID_SIZE];   /* when gone */
 	int64_t created_ms;             /* wall clock if the source knows it, else 0 */
 	ARRAY(struct sn_addr) underlay; /* at least one; the first is used */
+	/*
+	 * None of them need reach it, nor need it come by one of them: it begins its
+	 * tunnels, and those of it are accepted from anywhere.
+	 */
+	bool behind_nat;
 	ARRAY(struct sn_prefix) prefixes;
 	struct sn_addr overlay_ip; /* design §1 "host overlay address"; unset when there is none */
 };

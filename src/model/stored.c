@@ -42,6 +42,8 @@ static json_t *host_to_json(const struct host *h)
 		json_object_set_new(v, "replaced_by", json_string(h->replaced_by));
 	json_object_set_new(v, "created_ms", json_integer(h->created_ms));
 	json_object_set_new(v, "addresses", addrs_to_json(h->underlay.v, h->underlay.n));
+	if (h->behind_nat)
+		json_object_set_new(v, "nat", json_true());
 	json_object_set_new(v, "prefixes", prefixes_to_json(h->prefixes.v, h->prefixes.n));
 	if (sn_addr_is_set(&h->overlay_ip))
 		json_object_set_new(v, "overlay_ip", json_string(SN_ADDR_STR(&h->overlay_ip)));
@@ -181,6 +183,7 @@ static int read_host(const json_t *v, const struct json_place *at, struct snapsh
 	    json_read_int(v, at, "created_ms", JSON_OPTIONAL, 0, INT64_MAX, &h->created_ms, e) <
 		    0 ||
 	    json_read_addr(v, at, "overlay_ip", JSON_OPTIONAL, &h->overlay_ip, e) < 0 ||
+	    json_read_bool(v, at, "nat", JSON_OPTIONAL, &h->behind_nat, e) < 0 ||
 	    read_addresses(v, at, h, e) < 0)
 		return e->code;
 	return read_prefixes(v, at, h, e);

@@ -75,6 +75,7 @@ static uint64_t host_hash(const struct document_host *h)
 
 	x = hash_text(x, h->name);
 	x = hash_text(x, h->more ? h->more : "");
+	x = sn_hash(x, &(uint8_t){ h->behind_nat }, 1);
 	x = hash_prefix(x, &addr);
 	x = hash_prefix(x, &h->subnet);
 	return sn_hash(x, &(uint8_t){ (uint8_t)h->state }, 1);
@@ -116,6 +117,7 @@ static void add_host(struct document *d, const struct host *h)
 	to->name = xstrdup(h->name);
 	to->addr = h->underlay.v[0];
 	to->more = other_addresses(h);
+	to->behind_nat = h->behind_nat;
 	to->state = h->state;
 	array_foreach(&h->prefixes, p) {
 		if (!sn_prefix_is_single(p) && !sn_addr_is_set(&to->subnet.addr))

@@ -32,8 +32,9 @@ enum section {
 struct document_host {
 	char id[SN_ID_SIZE];
 	char *name;
-	struct sn_addr addr;     /* the first underlay address */
-	char *more;              /* the others, by commas; NULL: none */
+	struct sn_addr addr; /* the first underlay address */
+	char *more;          /* the others, by commas; NULL: none */
+	bool behind_nat;
 	struct sn_prefix subnet; /* unset: none */
 	enum host_state state;
 	uint64_t hash;

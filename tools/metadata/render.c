@@ -8,6 +8,7 @@
 #include <ctype.h>
 
 #define ADDRESSES_LABEL "io.sennit.addresses"
+#define NAT_LABEL "io.sennit.nat"
 #define SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
 #define IP_LABEL "io.rancher.container.ip"
 /* Of the container whose address is its host's overlay address, in the flat plan. */
@@ -33,6 +34,25 @@ void render_string(const char *s, struct strbuf *b)
 
 #define LITERAL(b, s) strbuf_add((b), (s), sizeof(s) - 1)
 
+/* A member of an object, after a comma unless it is the first. */
+static void render_label(const char *key, const char *value, bool *first, struct strbuf *b)
+{
+	strbuf_addf(b, "%s\"%s\":\"%s\"", *first ? "" : ",", key, value);
+	*first = false;
+}
+
+static void render_host_labels(const struct document_host *h, struct strbuf *b)
+{
+	bool first = true;
+
+	if (sn_addr_is_set(&h->subnet.addr))
+		render_label(SUBNET_LABEL, SN_PREFIX_STR(&h->subnet), &first, b);
+	if (h->more)
+		render_label(ADDRESSES_LABEL, h->more, &first, b);
+	if (h->behind_nat)
+		render_label(NAT_LABEL, "true", &first, b);
+}
+
 void render_host(const struct document *d, size_t i, enum api_version v, struct strbuf *b)
 {
 	const struct document_host *h = &d->hosts.v[i];
@@ -47,18 +67,7 @@ void render_host(const struct document *d, size_t i, enum api_version v, struct 
 		LITERAL(b, "\",\"hostname\":");
 	render_string(h->name, b);
 	LITERAL(b, ",\"labels\":{");
-	if (sn_addr_is_set(&h->subnet.addr)) {
-		LITERAL(b, "\"" SUBNET_LABEL "\":\"");
-		strbuf_adds(b, SN_PREFIX_STR(&h->subnet));
-		strbuf_addc(b, '"');
-	}
-	if (h->more) {
-		if (sn_addr_is_set(&h->subnet.addr))
-			strbuf_addc(b, ',');
-		LITERAL(b, "\"" ADDRESSES_LABEL "\":\"");
-		strbuf_adds(b, h->more);
-		strbuf_addc(b, '"');
-	}
+	render_host_labels(h, b);
 	LITERAL(b, "},\"local_storage_mb\":null,\"memory\":null,\"metadata_kind\":\"host\","
 		   "\"milli_cpu\":null,\"name\":");
 	render_string(h->name, b);

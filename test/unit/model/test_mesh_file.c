@@ -140,6 +140,8 @@ static const struct {
 	  "/hosts/1/prefixes/1", "'10.42.2.0/99' is not an IP prefix" },
 	{ "{'id': 'b', 'addresses': ['192.0.2.2'], 'overlay_ip': 'x'}", "/hosts/1/overlay_ip",
 	  "'x' is not an IP address" },
+	{ "{'id': 'b', 'addresses': ['192.0.2.2'], 'nat': 'yes'}", "/hosts/1/nat",
+	  "not true or false" },
 	{ "{'id': 'b', 'addresses': ['192.0.2.2'], 'created': 'yesterday'}", "/hosts/1/created",
 	  "'yesterday' is not a time" },
 	{ "{'id': 'b', 'addresses': ['127.0.0.1']}", "/hosts/1/addresses/0", "a loopback address" },

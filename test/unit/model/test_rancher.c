@@ -268,6 +268,9 @@ static void a_wrong_label_costs_the_host_its_subnet_only(void **state)
 		  "1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,"
 		  "1.1.1.1'}",
 		  "/hosts/1/labels/io.sennit.addresses", "more than 15 addresses" },
+		{ "{'io.sennit.nat': true}", "/hosts/1/labels/io.sennit.nat", "not a string" },
+		{ "{'io.sennit.nat': 'yes'}", "/hosts/1/labels/io.sennit.nat",
+		  "'yes' is neither true nor false" },
 		{ "{'io.rancher.network.per_host_subnet.subnet': 7}", "", "not a string" },
 		{ "{'io.rancher.network.per_host_subnet.subnet': ''}", "", "is not an IP prefix" },
 		{ "{'io.rancher.network.per_host_subnet.subnet': '10.42.2.0/33'}", "",
@@ -329,6 +332,30 @@ static void more_addresses_stand_in_a_label(void **state)
 	assert_string_equal(SN_ADDR_STR(&b->underlay.v[0]), "192.0.2.2");
 	assert_string_equal(SN_ADDR_STR(&b->underlay.v[1]), "192.0.2.22");
 	assert_string_equal(SN_ADDR_STR(&b->underlay.v[2]), "2001:db8::2");
+}
+
+static void nat_stands_in_a_label(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *s =
+		good("[" HOST_A ", {'uuid': 'b', 'state': 'active', 'agent_ip': '192.0.2.2', "
+		     "'labels': {'io.sennit.nat': 'true'}}, "
+		     "{'uuid': 'c', 'state': 'active', 'agent_ip': '192.0.2.3', "
+		     "'labels': {'io.sennit.nat': 'false'}}]",
+		     "[]");
+	_cleanup_(snapshot_freep) struct snapshot *copy = snapshot_copy(s);
+	_cleanup_json_ json_t *stored = snapshot_to_json(s);
+	_cleanup_(snapshot_freep) struct snapshot *again = NULL;
+	struct sn_error e;
+
+	(void)state;
+	assert_int_equal(s->problems.n, 0);
+	assert_false(snapshot_find(s, "a")->behind_nat);
+	assert_true(snapshot_find(s, "b")->behind_nat);
+	assert_false(snapshot_find(s, "c")->behind_nat);
+	assert_int_equal(snapshot_from_json(stored, &again, &e), 0);
+	assert_true(snapshot_equal(s, again));
+	copy->hosts.v[1].behind_nat = false;
+	assert_false(snapshot_equal(s, copy));
 }
 
 static void what_is_wrong_as_a_whole_is_refused_as_a_whole(void **state)
@@ -711,6 +738,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_host_is_refused_alone_with_its_place),
 		cmocka_unit_test(a_wrong_label_costs_the_host_its_subnet_only),
 		cmocka_unit_test(more_addresses_stand_in_a_label),
+		cmocka_unit_test(nat_stands_in_a_label),
 		cmocka_unit_test(what_is_wrong_as_a_whole_is_refused_as_a_whole),
 		cmocka_unit_test(the_configuration_names_network_host_and_mesh),
 		cmocka_unit_test(only_endpoints_of_the_own_network_count),
