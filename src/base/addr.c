@@ -73,6 +73,13 @@ size_t sn_addr_size(const struct sn_addr *a)
 	return a->family == AF_INET ? 4 : a->family == AF_INET6 ? 16 : 0;
 }
 
+bool sn_addr_is_any(const struct sn_addr *a)
+{
+	static const uint8_t zero[sizeof(a->bytes)];
+
+	return sn_addr_is_set(a) && memcmp(a->bytes, zero, sn_addr_size(a)) == 0;
+}
+
 int sn_addr_cmp(const struct sn_addr *a, const struct sn_addr *b)
 {
 	int c;

@@ -39,6 +39,8 @@ static inline bool sn_addr_is_set(const struct sn_addr *a)
 {
 	return a->family != AF_UNSPEC;
 }
+/* 0.0.0.0 or ::, by which sockets mean any. */
+bool sn_addr_is_any(const struct sn_addr *a);
 /* 4 or 16; 0 when unset. */
 size_t sn_addr_size(const struct sn_addr *a);
 /* Total orders: family, then bytes (then length): -1, 0, 1. */

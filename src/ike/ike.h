@@ -42,10 +42,10 @@ struct ike_sa {
 	enum ike_sa_state state;
 	bool initiator; /* this host initiated it */
 	uint64_t spi_i, spi_r;
-	int64_t age_s;      /* since established; -1 while it is not ESTABLISHED */
-	int64_t rekey_in_s; /* -1: none is due */
-	struct sn_addr remote;
-	uint16_t remote_port;
+	int64_t age_s;                /* since established; -1 while it is not ESTABLISHED */
+	int64_t rekey_in_s;           /* -1: none is due */
+	struct sn_addr local, remote; /* as of now: NAT and MOBIKE change them */
+	uint16_t local_port, remote_port;
 	ARRAY(struct ike_child) children;
 };
 

@@ -110,7 +110,7 @@ static void read_children(const struct vici_node *node, struct ike_sa *sa)
 
 int sa_parse(const struct vici_node *item, struct ike_sa *ret)
 {
-	const char *peer = NULL, *state, *remote;
+	const char *peer = NULL, *state, *remote, *local;
 	const struct vici_node *node = our_section(item, &peer);
 
 	if (!node)
@@ -126,12 +126,17 @@ int sa_parse(const struct vici_node *item, struct ike_sa *ret)
 		.spi_r = vici_hex(node, "responder-spi", 0),
 		.age_s = vici_text(node, "established") ? seconds(node, "established") : -1,
 		.rekey_in_s = rekey_in(node),
+		.local_port = (uint16_t)vici_number(node, "local-port", 0),
 		.remote_port = (uint16_t)vici_number(node, "remote-port", 0),
 	};
 	snprintf(ret->peer, sizeof(ret->peer), "%s", peer);
 	remote = vici_text(node, "remote-host");
+	local = vici_text(node, "local-host");
+	/* %any while it has none */
 	if (remote)
-		(void)sn_addr_parse(remote, &ret->remote); /* %any while it has none */
+		(void)sn_addr_parse(remote, &ret->remote);
+	if (local)
+		(void)sn_addr_parse(local, &ret->local);
 	read_children(vici_child(node, "child-sas"), ret);
 	return 0;
 }
@@ -161,6 +166,7 @@ bool sa_same(const struct ike_sa *a, const struct ike_sa *b)
 	if (sa_cmp(a, b) != 0 || a->state != b->state || a->initiator != b->initiator ||
 	    a->spi_i != b->spi_i || a->spi_r != b->spi_r ||
 	    sn_addr_cmp(&a->remote, &b->remote) != 0 || a->remote_port != b->remote_port ||
+	    sn_addr_cmp(&a->local, &b->local) != 0 || a->local_port != b->local_port ||
 	    a->children.n != b->children.n)
 		return false;
 	for (size_t i = 0; i < a->children.n; i++)

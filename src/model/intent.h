@@ -59,6 +59,11 @@ struct intent {
 	char uplink[IFNAMSIZ];  /* device of the default route; "" when there is none */
 	bool uplink_forwarding; /* it forwarded before we asked it to */
 	bool docker_user;       /* Docker's chain DOCKER-USER is there */
+	/*
+	 * Bit i: no device has our i-th underlay address (of those of the snapshot's self).
+	 * It is our NAT's, or is not there yet.
+	 */
+	uint32_t underlay_away;
 	int underlay_mtu; /* of the device with our underlay address, bytes of IP; 0: not known */
 	bool no_ipv6;     /* the kernel has none: nothing of it can be set */
 };

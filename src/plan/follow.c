@@ -19,7 +19,7 @@ void wanted_change_fini(struct wanted_change *c)
 
 static bool same_addresses(const struct host *a, const struct host *b)
 {
-	if (a->underlay.n != b->underlay.n)
+	if (a->behind_nat != b->behind_nat || a->underlay.n != b->underlay.n)
 		return false;
 	for (size_t i = 0; i < a->underlay.n; i++) {
 		if (sn_addr_cmp(&a->underlay.v[i], &b->underlay.v[i]) != 0)

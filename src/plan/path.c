@@ -15,22 +15,41 @@ static void add(struct intent_path *ret, size_t *n, const struct host *peer,
 	snprintf(p->peer, sizeof(p->peer), "%s", peer->id);
 }
 
+/* Our addresses that packets to this one can leave from. */
+static void add_locals(const struct intent *intent, const struct host *peer,
+		       const struct sn_addr *remote, struct intent_path *ret, size_t *n)
+{
+	const struct host *self = snapshot_self(intent->snapshot);
+	const struct sn_addr any = { .family = remote->family };
+	bool away = false, here = false;
+
+	for (size_t i = 0; i < self->underlay.n; i++) {
+		const struct sn_addr *local = &self->underlay.v[i];
+
+		if (local->family != remote->family)
+			continue;
+		if (intent->underlay_away >> i & 1) {
+			away = true;
+			continue;
+		}
+		here = true;
+		add(ret, n, peer, local, remote);
+	}
+	if (away && !here)
+		add(ret, n, peer, &any, remote);
+}
+
 size_t path_list(const struct intent *intent, const struct host *peer,
 		 struct intent_path ret[static PATHS_MAX])
 {
 	const struct sn_addr *configured = &intent->config->underlay_address;
-	const struct host *self = snapshot_self(intent->snapshot);
 	size_t n = 0;
 
 	array_foreach(&peer->underlay, remote) {
-		if (configured->family == remote->family) {
+		if (configured->family == remote->family)
 			add(ret, &n, peer, configured, remote);
-			continue;
-		}
-		array_foreach(&self->underlay, local) {
-			if (local->family == remote->family)
-				add(ret, &n, peer, local, remote);
-		}
+		else
+			add_locals(intent, peer, remote, ret, &n);
 	}
 	return n;
 }

@@ -12,6 +12,10 @@
 #define PATHS_MAX 16
 
 /*
+ * Our own addresses that no device has are those of a NAT in front of us: of them
+ * no packet can leave. When all of a family are, the local one of its paths is the
+ * unspecified address (0.0.0.0, ::): any, as the routes say.
+ *
  * The pairs of one family, in the order of the peer's addresses, then of ours:
  * the configured address alone for its family, else those of the metadata. How many.
  */

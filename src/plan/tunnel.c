@@ -23,9 +23,16 @@ void tunnel_remark(struct wanted *w, const char *fmt, ...)
 	*array_add(&w->remarks) = text;
 }
 
-/* The smaller id, by bytes, owns the pair (design §7). */
+/*
+ * The smaller id, by bytes, owns the pair (design §7): it initiates. But whoever cannot be
+ * reached has to; both ends have that from the metadata.
+ */
 static bool owns(const struct intent *intent, const struct host *peer)
 {
+	bool behind_nat = snapshot_self(intent->snapshot)->behind_nat;
+
+	if (behind_nat != peer->behind_nat)
+		return behind_nat;
 	return strcmp(intent->snapshot->self_id, peer->id) < 0;
 }
 
@@ -98,6 +105,12 @@ static void set_addresses(const struct intent *intent, const struct host *peer,
 	for (size_t i = 0; i < n; i++) {
 		add_other(&c->local_others, &c->local_addr, &paths[i].local);
 		add_other(&c->remote_others, &c->remote_addr, &paths[i].remote);
+	}
+	/* it is known by its identity and key, as all are */
+	for (size_t i = 0; i < n && peer->behind_nat; i++) {
+		const struct sn_addr any = { .family = paths[i].remote.family };
+
+		add_other(&c->remote_others, &c->remote_addr, &any);
 	}
 }
 

@@ -6,7 +6,7 @@
  *
  * intent.json	snapshot (its stored form), config (the file's form), attachments,
  *		secrets (ids), uplink, uplink_forwarding, docker_user, underlay_mtu,
- *		no_ipv6, if_ids {"h2": 1}.
+ *		underlay_away (bits), no_ipv6, if_ids {"h2": 1}.
  *		"like": another case; this one then holds only what differs (objects are
  *		merged, everything else is replaced).
  * observed.json	"like": the case whose wanted objects are there (absent: none);
@@ -142,6 +142,8 @@ static void read_intent(const char *folder, struct case_intent *ret)
 	ret->intent.no_ipv6 = json_is_true(json_object_get(doc, "no_ipv6"));
 	ret->intent.docker_user = json_is_true(json_object_get(doc, "docker_user"));
 	ret->intent.underlay_mtu = (int)json_integer_value(json_object_get(doc, "underlay_mtu"));
+	ret->intent.underlay_away =
+		(uint32_t)json_integer_value(json_object_get(doc, "underlay_away"));
 	snprintf(ret->intent.uplink, IFNAMSIZ, "%s", text_of(doc, "uplink"));
 	read_lists(doc, ret);
 }
