@@ -31,6 +31,8 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.n_paths = d->paths.n,
 		.uplink_forwarding = d->around.uplink_forwarding,
 		.docker_user = d->around.docker_user,
+		.underlay_away =
+			d->snapshot ? surroundings_away(&d->around, snapshot_self(d->snapshot)) : 0,
 		.underlay_mtu = d->around.underlay.mtu,
 		.no_ipv6 = !net_has_ipv6(),
 	};
@@ -129,6 +131,7 @@ static uint64_t hash_intent(const struct daemon *d, const struct intent *intent)
 	hash = HASH_FIELD(hash, intent->uplink_forwarding);
 	hash = HASH_FIELD(hash, intent->docker_user);
 	hash = HASH_FIELD(hash, intent->underlay_mtu);
+	hash = HASH_FIELD(hash, intent->underlay_away);
 	for (size_t i = 0; i < intent->n_paths; i++) {
 		const struct intent_path *p = &intent->paths[i];
 

@@ -123,6 +123,7 @@ struct daemon {
 		/* of paths.c */
 		int64_t path_since_ms; /* when another one was tried last; 0: never */
 		unsigned paths_tried;  /* others, since the peer was up */
+		bool nat_seen;         /* its last tunnel came by a port that is not charon's */
 		int64_t asked_ms;      /* of ports.c: when its ports were asked last; 0: never */
 		/* for metrics */
 		uint64_t state_changes;

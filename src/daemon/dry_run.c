@@ -124,6 +124,7 @@ static int print_plan(struct net *net, const struct config *config, const struct
 	memcpy(intent.uplink, look.seen.uplink, sizeof(intent.uplink));
 	intent.uplink_forwarding = look.seen.uplink_forwarding;
 	intent.docker_user = look.seen.docker_user;
+	intent.underlay_away = surroundings_away(&look.seen, snapshot_self(snapshot));
 	intent.underlay_mtu = look.seen.underlay.mtu;
 	intent.no_ipv6 = !net_has_ipv6();
 	dataplane = config->dataplane == DATAPLANE_XFRM ||

@@ -7,6 +7,7 @@
 #include "daemon/daemon.h"
 
 #include "base/log.h"
+#include "probe/ike_probe.h"
 
 #include <stdio.h>
 
@@ -182,6 +183,18 @@ void peers_fini(struct daemon *d)
 	array_free(&d->boots);
 }
 
+/*
+ * Who answers at the address of a NAT is the NAT's router, not the peer: it is not
+ * asked. The metadata say so, or the port that its tunnel came by.
+ */
+static void note_nat(struct daemon *d, const char *peer)
+{
+	const struct host *h = host_of(d, peer);
+	const struct peer_boot *boot = peers_find(d, peer);
+
+	health_can_ask(d->health, peer, !(h && h->behind_nat) && !(boot && boot->nat_seen));
+}
+
 /* boots doubles as the list of the peers that health knows. */
 static void forget_removed(struct daemon *d)
 {
@@ -205,11 +218,11 @@ void peers_update(struct daemon *d)
 		return;
 	forget_removed(d);
 	array_foreach(&d->wanted.peers, w) {
-		if (peers_find(d, w->id))
-			continue;
-		add_boot(d, w->id);
-		health_add(d->health, w->id, loop_now(d->loop));
-		health_can_ask(d->health, w->id, true);
+		if (!peers_find(d, w->id)) {
+			add_boot(d, w->id);
+			health_add(d->health, w->id, loop_now(d->loop));
+		}
+		note_nat(d, w->id);
 	}
 	memcpy(settings.mesh_id, d->snapshot->mesh_id, sizeof(settings.mesh_id));
 	memcpy(settings.self, d->snapshot->self_id, sizeof(settings.self));
@@ -221,8 +234,14 @@ void peers_update(struct daemon *d)
 static void look_at_tunnel(struct daemon *d, const char *peer)
 {
 	const struct ike_child *child;
-	bool installed = d->ike && ike_peer_sa(d->ike, peer, &child) && child;
+	const struct ike_sa *sa = d->ike ? ike_peer_sa(d->ike, peer, &child) : NULL;
+	struct peer_boot *boot = peers_find(d, peer);
+	bool installed = sa && child;
 
+	if (installed && boot) {
+		boot->nat_seen = sa->remote_port != IKE_PORT && sa->remote_port != IKE_NAT_PORT;
+		note_nat(d, peer);
+	}
 	health_tunnel(d->health, peer, installed, loop_now(d->loop));
 }
 

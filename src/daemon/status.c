@@ -156,14 +156,18 @@ static json_t *tunnel_json(const struct daemon *d, const char *peer)
 
 	if (!sa || !c)
 		return json_null();
-	return json_pack("{s:b, s:o, s:o, s:I, s:I, s:{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}}",
-			 "initiator", sa->initiator, "spi_i", hex(sa->spi_i, 16), "spi_r",
-			 hex(sa->spi_r, 16), "age_s", (json_int_t)sa->age_s, "rekey_in_s",
-			 (json_int_t)sa->rekey_in_s, "child", "spi_in", hex(c->spi_in, 8),
-			 "spi_out", hex(c->spi_out, 8), "age_s", (json_int_t)c->age_s, "rekey_in_s",
-			 (json_int_t)c->rekey_in_s, "bytes_in", (json_int_t)c->bytes_in,
-			 "bytes_out", (json_int_t)c->bytes_out, "packets_in",
-			 (json_int_t)c->packets_in, "packets_out", (json_int_t)c->packets_out);
+	return json_pack("{s:b, s:o, s:i, s:o, s:i, s:o, s:o, s:I, s:I, "
+			 "s:{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}}",
+			 "initiator", sa->initiator, "local_address", json_from_addr(&sa->local),
+			 "local_port", sa->local_port, "remote_address",
+			 json_from_addr(&sa->remote), "remote_port", sa->remote_port, "spi_i",
+			 hex(sa->spi_i, 16), "spi_r", hex(sa->spi_r, 16), "age_s",
+			 (json_int_t)sa->age_s, "rekey_in_s", (json_int_t)sa->rekey_in_s, "child",
+			 "spi_in", hex(c->spi_in, 8), "spi_out", hex(c->spi_out, 8), "age_s",
+			 (json_int_t)c->age_s, "rekey_in_s", (json_int_t)c->rekey_in_s, "bytes_in",
+			 (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out,
+			 "packets_in", (json_int_t)c->packets_in, "packets_out",
+			 (json_int_t)c->packets_out);
 }
 
 static json_t *verdict_json(struct daemon *d, const char *peer)
@@ -192,7 +196,8 @@ static json_t *peer_json(struct daemon *d, const struct wanted_peer *w)
 			    sn_addr_is_set(&w->remote) ? json_from_addr(&w->remote)
 			    : h                        ? json_from_addr(&h->underlay.v[0])
 						       : json_null());
-	json_object_set_new(peer, "local_address", json_from_addr(&w->local));
+	json_object_set_new(peer, "local_address",
+			    sn_addr_is_any(&w->local) ? json_null() : json_from_addr(&w->local));
 	json_object_set_new(peer, "paths", json_integer(w->n_paths));
 	json_object_set_new(peer, "overlay_ip", json_from_addr(&w->overlay_ip));
 	json_object_set_new(peer, "prefixes", h ? prefixes_json(h) : json_array());

@@ -7,12 +7,63 @@
 
 #include <stdio.h>
 
+#define AWAY_MS 5000
+
+static const struct surroundings_own *find_own(const struct surroundings *s,
+					       const struct sn_addr *addr)
+{
+	for (size_t i = 0; i < s->n_own; i++)
+		if (sn_addr_cmp(&s->own[i].addr, addr) == 0)
+			return &s->own[i];
+	return NULL;
+}
+
+uint32_t surroundings_away(const struct surroundings *s, const struct host *self)
+{
+	uint32_t away = 0;
+
+	for (size_t i = 0; i < self->underlay.n; i++) {
+		const struct surroundings_own *own = find_own(s, &self->underlay.v[i]);
+
+		if (own && own->missing_ms && sn_now_ms() - own->missing_ms >= AWAY_MS)
+			away |= 1u << i;
+	}
+	return away;
+}
+
+static void set_own(struct surroundings *s, const struct host *self,
+		    const struct surroundings *before)
+{
+	s->n_own = SN_MIN(self->underlay.n, SN_ARRAY_SIZE(s->own));
+	for (size_t i = 0; i < s->n_own; i++) {
+		const struct surroundings_own *known = find_own(before, &self->underlay.v[i]);
+
+		s->own[i] =
+			known ? *known : (struct surroundings_own){ .addr = self->underlay.v[i] };
+	}
+}
+
+/* At the first look who is missing is not expected. */
+static void look_at_own(struct surroundings *s, struct net *net, bool first)
+{
+	for (size_t i = 0; i < s->n_own; i++) {
+		struct surroundings_own *own = &s->own[i];
+		int r = net_has_address(net, &own->addr);
+
+		if (r == 1)
+			own->missing_ms = 0;
+		else if (r == 0 && own->missing_ms == 0)
+			own->missing_ms = sn_now_ms() - (first ? AWAY_MS : 0);
+	}
+}
+
 void surroundings_look_init(struct surroundings_look *look, const struct config *config,
 			    const struct snapshot *s, const struct surroundings *before)
 {
 	const struct host *self = snapshot_self(s);
 
-	*look = (struct surroundings_look){ .seen = *before };
+	*look = (struct surroundings_look){ .seen = *before, .first = before->n_own == 0 };
+	set_own(&look->seen, self, before);
 	if (sn_addr_is_set(&config->underlay_address)) {
 		look->addrs[look->n++] = config->underlay_address;
 		return;
@@ -57,6 +108,7 @@ void surroundings_look_run(struct surroundings_look *look, struct net *net)
 	net_underlay_read(net, look->addrs, look->n, look->seen.uplink, &underlay);
 	if (underlay.mtu > 0)
 		look->seen.underlay = underlay;
+	look_at_own(&look->seen, net, look->first);
 	docker_user = net_has_docker_user(net);
 	if (docker_user >= 0)
 		look->seen.docker_user = docker_user == 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the intent has to know of the host beside the metadata: the device of the default
- * route, whether others had it forward, the underlay's MTU, whether Docker is there.
+ * route, whether others had it forward, the underlay's MTU, whether Docker is there,
+ * which of its own addresses it really has.
  */
 #pragma once
 
@@ -14,12 +15,25 @@ struct surroundings {
 	bool uplink_forwarding;
 	bool docker_user; /* Docker's chain is there */
 	struct net_underlay underlay;
+	struct surroundings_own {
+		struct sn_addr addr;
+		int64_t missing_ms; /* since when no device has it, sn_now_ms(); 0: one has */
+	} own[HOST_MAX_ADDRESSES];  /* that the metadata say are ours */
+	size_t n_own;
 };
+
+/*
+ * Which of self's underlay addresses no device has, as struct intent wants them: of
+ * a NAT in front of us. One that is missed while we run may be back soon (a lease that
+ * is renewed), and counts only when it stays away.
+ */
+uint32_t surroundings_away(const struct surroundings *s, const struct host *self);
 
 /* A look at them; the addresses are those that this host's tunnels begin at. */
 struct surroundings_look {
 	struct sn_addr addrs[NET_UNDERLAY_MAX];
 	size_t n;
+	bool first;
 	struct surroundings seen;
 };
 

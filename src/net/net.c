@@ -332,6 +332,19 @@ static void add_underlay(struct net *net, const struct sn_addr *addr, struct net
 	u->devices[u->n++] = (struct net_mtu){ .index = index, .mtu = link.o.mtu };
 }
 
+int net_has_address(struct net *net, const struct sn_addr *addr)
+{
+	struct sn_error e;
+	int index = 0;
+	int r = NETLINK_INTERRUPTED;
+
+	for (int i = 0; i < OBSERVE_TRIES && r == NETLINK_INTERRUPTED; i++)
+		r = address_device(net->nl, addr, &index, &e);
+	if (r != 0)
+		return r < 0 ? r : -EAGAIN;
+	return index != 0;
+}
+
 void net_underlay_read(struct net *net, const struct sn_addr *addrs, size_t n,
 		       const char *otherwise, struct net_underlay *ret)
 {

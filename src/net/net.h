@@ -125,6 +125,8 @@ struct net_underlay {
  */
 void net_underlay_read(struct net *net, const struct sn_addr *addrs, size_t n,
 		       const char *otherwise, struct net_underlay *ret);
+/* 1 when some device has this address, 0 when none has, or a negative errno. */
+int net_has_address(struct net *net, const struct sn_addr *addr);
 /* From now on net_watch() tells when one of these devices gets another MTU, with its name. */
 void net_watch_underlay(struct net *net, const struct net_underlay *underlay);
 /*
