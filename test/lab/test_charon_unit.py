@@ -4,8 +4,6 @@
 import os
 import re
 import signal
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,76 +11,19 @@ import pytest
 
 from conftest import end_and_judge
 from sennitlab import Lab, programs
-from sennitlab.host import Host, environment
+from sennitlab.host import Host
+from sennitlab.manager import Manager, start_managed
 
-CHARON = "/usr/sbin/charon-systemd"
 RATE = 100
-
-
-class Manager:
-    """What systemd is to one host: hears READY=1, then runs its charon."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.path = host.folder / "notify"
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(self.path))
-        self.socket.settimeout(10)
-        self.charon: subprocess.Popen[bytes] | None = None
-        host.env = {"NOTIFY_SOCKET": str(self.path), "WATCHDOG_USEC": "2000000"}
-
-    def hear(self, state: str) -> str:
-        """The next datagram that begins so."""
-        while True:
-            text = self.socket.recv(4096).decode()
-            if text.startswith(state):
-                return text
-
-    def forget(self) -> None:
-        """What was said up to now."""
-        self.socket.setblocking(False)
-        try:
-            while self.socket.recv(4096):
-                pass
-        except BlockingIOError:
-            self.socket.settimeout(10)
-
-    def start_charon(self) -> None:
-        conf = self.host.run_dir / "strongswan.conf"
-        self.charon = subprocess.Popen(
-            self.host.ns.argv(CHARON), env={**environment(), "STRONGSWAN_CONF": str(conf)},
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, cwd="/")
-
-    def end_charon(self, sig: signal.Signals) -> None:
-        assert self.charon
-        self.charon.send_signal(sig)
-        self.charon.wait(10)
-
-    def close(self) -> None:
-        self.socket.close()
-        if self.charon and self.charon.poll() is None:
-            self.end_charon(signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
 def lab(built: programs.Programs) -> Iterator[Lab]:
     made = Lab(hosts=2, containers=1, settings={"ike": {"start": False}})
-    managers = {name: Manager(host) for name, host in made.hosts.items()}
-    made.managers = managers  # type: ignore[attr-defined]
+    managers: dict[str, Manager] = {}
     try:
-        assert made.metadata
-        made.metadata.start()
-        for name, host in made.hosts.items():
-            host.start()
-            managers[name].hear("READY=1")
-            # it is started when, and not before, its settings are there
-            assert (host.run_dir / "strongswan.conf").exists()
-            assert not (host.run_dir / "charon.vici").exists()
-            managers[name].start_charon()
-        made.wait_all_up(30)
-        for container in made.containers.values():
-            container.attach()
+        managers.update(start_managed(made))
+        made.managers = managers  # type: ignore[attr-defined]
         yield made
         for manager in managers.values():
             manager.end_charon(signal.SIGTERM)
