@@ -73,6 +73,13 @@ static bool is_due(const struct daemon *d, const char *peer, int64_t since)
 	       (!is_wanted(d, peer) || ike_peer_sa(d->ike, peer, NULL) != NULL);
 }
 
+/* The peer still sends by the old SAs, and sees no reason to make others: we have to. */
+static bool is_orphan(const struct daemon *d, const char *peer)
+{
+	return has_ike(d) && ike_listed_at(d->ike) && is_wanted(d, peer) &&
+	       !ike_peer_sa(d->ike, peer, NULL);
+}
+
 static void remove_sa(struct daemon *d, const struct net_xfrm_sa *sa, const char *peer)
 {
 	struct sn_error e;
@@ -98,6 +105,8 @@ static size_t remove_sas(struct daemon *d, const struct net_xfrm *x, int64_t now
 
 		if (!peer || is_known(&spis, sa->spi))
 			continue;
+		if (is_orphan(d, peer))
+			ike_peer_orphaned(d->ike, peer);
 		since = unknown_since(&d->leftovers, sa, now);
 		if (is_due(d, peer, since))
 			remove_sa(d, sa, peer);

@@ -378,10 +378,13 @@ static void begin_anew(struct ike *ike)
 	array_foreach(&ike->tunnels, t) {
 		char child[sizeof(t->pair.child)];
 		bool owner = t->pair.owner;
+		bool orphaned = t->pair.whole_since >= 0 || t->pair.orphaned;
 
 		memcpy(child, t->pair.child, sizeof(child));
 		pair_fini(&t->pair);
 		pair_init(&t->pair, owner, child);
+		if (orphaned)
+			pair_orphaned(&t->pair);
 	}
 }
 
@@ -608,7 +611,17 @@ void ike_peer_booted(struct ike *ike, const char *peer, int64_t old_seen)
 
 	if (!t)
 		return;
-	pair_booted(&t->pair, old_seen);
+	pair_booted(&t->pair, old_seen, sn_now_ms());
+	poll_at(ike, sn_now_ms());
+}
+
+void ike_peer_orphaned(struct ike *ike, const char *peer)
+{
+	struct tunnel *t = find_tunnel(ike, peer);
+
+	if (!t || t->pair.orphaned)
+		return;
+	pair_orphaned(&t->pair);
 	poll_at(ike, sn_now_ms());
 }
 
@@ -637,7 +650,7 @@ const struct ike_sa *ike_peer_sa(const struct ike *ike, const char *peer,
 	size_t n;
 
 	sas = sas_of(ike, peer, &n);
-	best = t ? pair_best(sas, n, t->pair.owner, t->pair.child) : NULL;
+	best = t ? pair_best(&t->pair, sas, n) : NULL;
 	child = best ? pair_child(best, t->pair.child) : NULL;
 	/* while its child is being replaced an older one carries */
 	for (size_t i = 0; !child && i < n; i++)

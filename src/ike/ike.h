@@ -137,10 +137,12 @@ struct ike_tunnel {
 };
 void ike_set_tunnels(struct ike *ike, const struct ike_tunnel *tunnels, size_t n);
 /*
- * The peer told (by heartbeat) that its charon is a new one: older SAs are void. old_seen
- * (sn_now_ms()): when it told of the old one last; what stood then cannot be with the new one.
+ * The peer told (by heartbeat) that its charon is a new one: those of its SAs that stood at the
+ * time old_seen (sn_now_ms()), when it was the old one, go when others have taken their place.
  */
 void ike_peer_booted(struct ike *ike, const char *peer, int64_t old_seen);
+/* The kernel has SAs of the peer that our charon does not know: initiates without waiting. */
+void ike_peer_orphaned(struct ike *ike, const char *peer);
 /* Negotiate with this peer now, whatever the back-off says. */
 void ike_kick(struct ike *ike, const char *peer);
 

@@ -19,7 +19,11 @@ static void set_child(struct pair *p, const char *child)
 void pair_init(struct pair *p, bool owner, const char *child)
 {
 	*p = (struct pair){
-		.owner = owner, .alone_since = -1, .bare_since = -1, .whole_since = -1
+		.owner = owner,
+		.alone_since = -1,
+		.bare_since = -1,
+		.whole_since = -1,
+		.fresh_since = -1,
 	};
 	set_child(p, child);
 }
@@ -40,6 +44,7 @@ void pair_set(struct pair *p, bool owner, const char *child)
 	pair_forgive(p);
 	p->bare_since = -1;
 	p->whole_since = -1;
+	p->fresh_since = -1;
 }
 
 void pair_forgive(struct pair *p)
@@ -48,10 +53,22 @@ void pair_forgive(struct pair *p)
 	p->retry_at = 0;
 }
 
-void pair_booted(struct pair *p, int64_t old_seen)
+void pair_booted(struct pair *p, int64_t old_seen, int64_t now)
 {
-	p->booted = true;
-	p->booted_after = old_seen;
+	p->booted_at = now;
+	p->old_seen = old_seen;
+}
+
+/* The end that does not own the pair is as quick as an owner. */
+static bool is_eager(const struct pair *p)
+{
+	return p->owner || p->orphaned;
+}
+
+void pair_orphaned(struct pair *p)
+{
+	p->orphaned = true;
+	p->patience_ms = 0;
 }
 
 void pair_kick(struct pair *p)
@@ -75,27 +92,36 @@ const struct ike_child *pair_child(const struct ike_sa *sa, const char *name)
 	return best;
 }
 
-/* Negative: a stays rather than b. */
-static int compare_claims(const struct ike_sa *a, const struct ike_sa *b, bool owner,
-			  const char *child)
+static bool is_lost(const struct pair *p, const struct ike_sa *sa)
 {
-	bool whole_a = pair_child(a, child), whole_b = pair_child(b, child);
-	bool owners_a = a->initiator == owner, owners_b = b->initiator == owner;
+	array_foreach(&p->memory, m)
+		if (m->id == sa->unique_id && !m->child)
+			return m->lost_since != 0;
+	return false;
+}
+
+/* Negative: a stays rather than b. */
+static int compare_claims(const struct pair *p, const struct ike_sa *a, const struct ike_sa *b)
+{
+	bool whole_a = pair_child(a, p->child), whole_b = pair_child(b, p->child);
+	bool owners_a = a->initiator == p->owner, owners_b = b->initiator == p->owner;
+	bool lost_a = is_lost(p, a), lost_b = is_lost(p, b);
 
 	if (whole_a != whole_b)
 		return whole_a ? -1 : 1;
+	if (lost_a != lost_b)
+		return lost_a ? 1 : -1;
 	if (owners_a != owners_b)
 		return owners_a ? -1 : 1;
 	return sn_cmp_num(a->spi_i, b->spi_i);
 }
 
-const struct ike_sa *pair_best(const struct ike_sa *sas, size_t n, bool owner, const char *child)
+const struct ike_sa *pair_best(const struct pair *p, const struct ike_sa *sas, size_t n)
 {
 	const struct ike_sa *best = NULL;
 
 	for (size_t i = 0; i < n; i++)
-		if (pair_stands(&sas[i]) &&
-		    (!best || compare_claims(&sas[i], best, owner, child) < 0))
+		if (pair_stands(&sas[i]) && (!best || compare_claims(p, &sas[i], best) < 0))
 			best = &sas[i];
 	return best;
 }
@@ -145,41 +171,33 @@ static bool is_newer(const struct ike_sa *a, const struct ike_sa *b)
 	return age_a != age_b ? age_a < age_b : a->unique_id > b->unique_id;
 }
 
-/* After pair_booted(): which SAs the peer's new charon cannot know. */
-static void mark_lost(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now)
+static const struct ike_sa *find_newest(const struct ike_sa *sas, size_t n)
 {
 	const struct ike_sa *newest = NULL;
 
-	if (!p->booted)
-		return;
-	p->booted = false;
 	for (size_t i = 0; i < n; i++)
 		if (pair_stands(&sas[i]) && (!newest || is_newer(&sas[i], newest)))
 			newest = &sas[i];
+	return newest;
+}
+
+/* Those that the peer's last charon made, as far as it can be known. */
+static void mark_lost(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now)
+{
+	const struct ike_sa *newest = find_newest(sas, n);
+	bool lately = p->booted_at && now <= p->booted_at + PAIR_BOOTED_MS;
+
 	for (size_t i = 0; i < n; i++) {
 		struct pair_memory *m = recall(p, sas[i].unique_id, false, now);
 
-		if (pair_stands(&sas[i]) && (&sas[i] != newest || m->first_seen <= p->booted_after))
-			m->lost = true;
+		if (!pair_stands(&sas[i]) || m->surely_lost)
+			continue;
+		m->surely_lost = m->first_seen + PAIR_BOOTED_MARGIN_MS < p->old_seen;
+		if (!m->surely_lost && &sas[i] == newest)
+			m->lost_since = 0;
+		else if (!m->lost_since && (m->surely_lost || lately))
+			m->lost_since = now;
 	}
-}
-
-/*
- * Dead peer detection would not end them where the kernel carries ESP: it asks when a
- * policy was used last, and all children of the pair share the policies.
- */
-static void end_lost(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now,
-		     struct pair_steps *steps)
-{
-	bool replaced = false;
-
-	for (size_t i = 0; i < n; i++)
-		if (pair_stands(&sas[i]) && pair_child(&sas[i], NULL) &&
-		    !recall(p, sas[i].unique_id, false, now)->lost)
-			replaced = true;
-	for (size_t i = 0; replaced && i < n; i++)
-		if (pair_stands(&sas[i]) && recall(p, sas[i].unique_id, false, now)->lost)
-			add_step(steps, PAIR_END_IKE_FORCE, sas[i].unique_id);
 }
 
 /* Ends m's SA with verb once the reason is old enough, harder once it was asked in vain. */
@@ -200,6 +218,38 @@ static int64_t end_extra(struct pair_memory *m, int64_t patience, enum pair_verb
 	return now + PAIR_FORCE_MS;
 }
 
+static int64_t end_lost(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now,
+			struct pair_steps *steps)
+{
+	int64_t next = NEVER;
+
+	for (size_t i = 0; i < n; i++) {
+		struct pair_memory *m = recall(p, sas[i].unique_id, false, now);
+		int64_t due = p->fresh_since >= 0
+				      ? SN_MAX(p->fresh_since, m->lost_since) + PAIR_LOST_MS
+				      : m->lost_since + PAIR_LOST_ALONE_MS;
+
+		if (!m->lost_since)
+			continue;
+		if (m->asked_at)
+			due = m->asked_at + PAIR_FORCE_MS;
+		if (now >= due) {
+			add_step(steps, PAIR_END_IKE_FORCE, m->id);
+			m->asked_at = now;
+			due = now + PAIR_FORCE_MS;
+		}
+		next = SN_MIN(next, due);
+	}
+	return next;
+}
+
+/* How long a duplicate may stay. */
+static int64_t bear(const struct ike_sa *sa, const struct ike_sa *best)
+{
+	return sa->initiator != best->initiator && is_newer(sa, best) ? PAIR_NEWER_MS
+								      : PAIR_SETTLE_MS;
+}
+
 static int64_t end_duplicates(struct pair *p, const struct ike_sa *sas, size_t n,
 			      const struct ike_sa *best, int64_t now, struct pair_steps *steps)
 {
@@ -212,11 +262,14 @@ static int64_t end_duplicates(struct pair *p, const struct ike_sa *sas, size_t n
 			     best->state == IKE_SA_ESTABLISHED &&
 			     sas[i].state == IKE_SA_ESTABLISHED;
 
+		if (m->lost_since)
+			continue;
 		if (!asked && !extra) {
 			m->extra_since = 0;
 			continue;
 		}
-		due = end_extra(m, PAIR_SETTLE_MS, PAIR_END_IKE, PAIR_END_IKE_FORCE, now, steps);
+		due = end_extra(m, extra ? bear(&sas[i], best) : PAIR_SETTLE_MS, PAIR_END_IKE,
+				PAIR_END_IKE_FORCE, now, steps);
 		next = SN_MIN(next, due);
 	}
 	return next;
@@ -255,7 +308,7 @@ static bool is_connecting(struct pair *p, const struct ike_sa *sas, size_t n, in
 			  struct pair_steps *steps, int64_t *next)
 {
 	int64_t patience = p->kicked             ? PAIR_KICK_MS
-			   : p->whole_since >= 0 ? PAIR_NEEDLESS_MS
+			   : p->fresh_since >= 0 ? PAIR_NEEDLESS_MS
 						 : PAIR_HANG_MS;
 	bool waiting = false;
 
@@ -277,7 +330,7 @@ static bool is_connecting(struct pair *p, const struct ike_sa *sas, size_t n, in
 
 static void draw_patience(struct pair *p, int64_t wait, int64_t spread, uint32_t dice)
 {
-	p->patience_ms = p->owner ? wait : wait + dice % (spread + 1);
+	p->patience_ms = p->owner ? wait : p->orphaned ? 0 : wait + dice % (spread + 1);
 }
 
 /* Which of the three the pair is: whole, bare (an IKE_SA without the child), alone; and since when.
@@ -288,10 +341,16 @@ static void note_condition(struct pair *p, const struct ike_sa *best, size_t n, 
 	bool whole = best && pair_child(best, p->child);
 	bool bare = best && !whole;
 	/* the owner does not wait for a dying one to be gone */
-	bool alone = p->owner ? !best : n == 0;
+	bool alone = is_eager(p) ? !best : n == 0;
 
 	if (whole && p->whole_since < 0)
 		p->whole_since = now;
+	if (!whole || is_lost(p, best))
+		p->fresh_since = -1;
+	else if (p->fresh_since < 0)
+		p->fresh_since = now;
+	if (p->fresh_since >= 0)
+		p->orphaned = false;
 	if (!whole)
 		p->whole_since = -1;
 	if (alone && p->alone_since < 0) {
@@ -352,7 +411,7 @@ static int64_t initiate(struct pair *p, const struct ike_sa *best, int64_t now, 
 		p->tries++;
 	}
 	/* the other end waits its whole time again */
-	if (!p->owner)
+	if (!is_eager(p))
 		p->alone_since = p->bare_since = -1;
 	return p->retry_at;
 }
@@ -360,20 +419,20 @@ static int64_t initiate(struct pair *p, const struct ike_sa *best, int64_t now, 
 int64_t pair_look(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now, uint32_t dice,
 		  struct pair_steps *ret)
 {
-	const struct ike_sa *best = pair_best(sas, n, p->owner, p->child);
+	const struct ike_sa *best;
 	int64_t next = NEVER, due;
 
 	*ret = (struct pair_steps){ .n = 0 };
 	remember(p, sas, n, now);
+	mark_lost(p, sas, n, now);
+	best = pair_best(p, sas, n);
 	note_condition(p, best, n, now, dice);
 	if (p->whole_since >= 0)
 		p->kicked = false;
 	if (p->kicked)
 		p->tries = 0;
-	mark_lost(p, sas, n, now);
-	end_lost(p, sas, n, now, ret);
-	if (ret->n > 0)
-		return now; /* who is the best is asked again without them */
+	due = end_lost(p, sas, n, now, ret);
+	next = SN_MIN(next, due);
 	due = end_duplicates(p, sas, n, best, now, ret);
 	next = SN_MIN(next, due);
 	due = end_children(p, best, now, ret);

@@ -18,6 +18,12 @@
  * looks PAIR_SETTLE_MS apart: a rekeying shows two for a moment. Children with
  * other names, and older ones of the wanted name, go the same way; the other
  * end helps when the owner did not for PAIR_HELP_MS.
+ *
+ * A charon that ended. The kernel may go on with its SAs, so nothing is ended before its place
+ * is taken. Who has lost its own (an orphan) initiates like an owner, for the other end sees
+ * SAs that stand and waits. There those that the dead charon made are lost: they carry on as
+ * long as there is nothing else, lose to every other, and are ended PAIR_LOST_MS after
+ * another one stands whole, when both ends have long sent by that.
  */
 #pragma once
 
@@ -37,8 +43,17 @@
 #define PAIR_NEEDLESS_MS 5000 /* a CONNECTING one beside a tunnel that stands */
 #define PAIR_KICK_MS 1000     /* a CONNECTING one older than this does not stop a kick */
 #define PAIR_STABLE_MS 2000   /* a tunnel that lives so long clears the back-off */
-#define PAIR_OTHER_TRIES 2    /* of the other end for the child, before it ends the IKE_SA */
-#define PAIR_MAX_STEPS 16     /* at one look; what is left comes at the next */
+/*
+ * As PAIR_SETTLE_MS, of one that the other end made later: its charon may be a new one, and the
+ * heartbeat that says so on its way.
+ */
+#define PAIR_NEWER_MS 3000
+#define PAIR_LOST_MS 3000          /* a lost one beside another that is whole */
+#define PAIR_LOST_ALONE_MS 20000   /* a lost one in whose place nobody makes another */
+#define PAIR_BOOTED_MS 30000       /* for so long all but the newest of several are lost */
+#define PAIR_BOOTED_MARGIN_MS 2000 /* one that is no older when the boot is told may be new */
+#define PAIR_OTHER_TRIES 2         /* of the other end for the child, before it ends the IKE_SA */
+#define PAIR_MAX_STEPS 16          /* at one look; what is left comes at the next */
 
 /* What a pair remembers of an SA between two looks. */
 struct pair_memory {
@@ -46,10 +61,11 @@ struct pair_memory {
 	bool child;
 	bool here;  /* in this look */
 	bool stale; /* it began with a connection that is not wanted any more */
-	bool lost;  /* the peer does not know it any more: its charon is a new process */
 	int64_t first_seen;
 	int64_t extra_since; /* 0: it is not superfluous */
 	int64_t asked_at;    /* 0: nobody asked it to go */
+	int64_t lost_since;  /* the charon at its other end is no more; 0: it is not so */
+	bool surely_lost;    /* not only for being the older one of several */
 };
 
 struct pair {
@@ -58,11 +74,13 @@ struct pair {
 	int64_t alone_since; /* no IKE_SA at all; -1: there is one */
 	int64_t bare_since;  /* an IKE_SA stands, the wanted child does not; -1: not so */
 	int64_t whole_since; /* the tunnel stands; -1: it does not */
+	int64_t fresh_since; /* and not by a lost IKE_SA; -1: not so */
 	int64_t patience_ms; /* drawn when alone or bare began */
 	int64_t retry_at;
 	unsigned tries;
-	int64_t booted_after; /* news for the next look: see pair_booted() */
-	bool booted, kicked;
+	int64_t booted_at; /* the peer's charon is a new one, since; 0: not so lately */
+	int64_t old_seen;  /* when it was surely the old one */
+	bool orphaned, kicked;
 	ARRAY(struct pair_memory) memory;
 };
 
@@ -89,13 +107,10 @@ void pair_fini(struct pair *p);
 void pair_set(struct pair *p, bool owner, const char *child);
 /* The connection was loaded anew: what failed with the old one says nothing. */
 void pair_forgive(struct pair *p);
-/*
- * The peer's charon is a new process; old_seen: when the old one was heard of
- * last. At the next look only the newest IKE_SA may be with the new one, and
- * only when it was first seen after that. The others go as soon as one that the peer
- * knows carries a child; until then what its kernel kept of them carries the packets (xfrm).
- */
-void pair_booted(struct pair *p, int64_t old_seen);
+/* The peer's charon is a new process; at the time old_seen it was still the old one. */
+void pair_booted(struct pair *p, int64_t old_seen, int64_t now);
+/* Our own charon is, and there was a tunnel. Until one stands again. */
+void pair_orphaned(struct pair *p);
 /* At the next look no waiting and no back-off counts. */
 void pair_kick(struct pair *p);
 
@@ -112,4 +127,4 @@ bool pair_stands(const struct ike_sa *sa);
 /* The newest installed child with this name, else (name NULL) any; NULL: none. */
 const struct ike_child *pair_child(const struct ike_sa *sa, const char *name);
 /* The IKE_SA that stays by the rule above; NULL: none stands. */
-const struct ike_sa *pair_best(const struct ike_sa *sas, size_t n, bool owner, const char *child);
+const struct ike_sa *pair_best(const struct pair *p, const struct ike_sa *sas, size_t n);

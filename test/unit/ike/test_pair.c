@@ -229,7 +229,7 @@ static void a_duplicate_that_lasts_is_ended_by_the_owner(void **state)
 		add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, !owner), 1, CHILD);
 		add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, owner), 2, CHILD);
 		add_child(add_sa(&s, 3, IKE_SA_ESTABLISHED, owner), 3, CHILD);
-		assert_int_equal(pair_best(s.sas.v, s.sas.n, owner, CHILD)->unique_id, 2);
+		assert_int_equal(pair_best(&s.pair, s.sas.v, s.sas.n)->unique_id, 2);
 		look_after(&s, 0);
 		assert_quiet(&s);
 		look_after(&s, PAIR_SETTLE_MS - 1);
@@ -308,44 +308,20 @@ static void a_boot_leaves_the_newest(void **state)
 	add_child(add_sa(&s, 1, IKE_SA_REKEYING, true), 1, CHILD);
 	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, true), 2, CHILD);
 	add_child(add_sa(&s, 3, IKE_SA_ESTABLISHED, true), 3, CHILD);
-	pair_booted(&s.pair, s.now - 1);
+	pair_booted(&s.pair, 0, s.now);
 	look_after(&s, 0);
+	assert_quiet(&s);
+	assert_int_equal(pair_best(&s.pair, s.sas.v, s.sas.n)->unique_id, 3);
+	look_after(&s, PAIR_LOST_MS - 1);
+	assert_quiet(&s);
+	look_after(&s, 1);
 	assert_int_equal(s.steps.n, 2);
 	assert_int_equal(s.steps.v[0].verb, PAIR_END_IKE_FORCE);
 	assert_int_equal(s.steps.v[0].id, 1);
 	assert_int_equal(s.steps.v[1].id, 2);
-	/* they are gone, the newest is nobody's business */
-	clear(&s);
-	add_child(add_sa(&s, 3, IKE_SA_ESTABLISHED, true), 3, CHILD);
 	look_after(&s, 100);
 	assert_quiet(&s);
 	end(&s);
-}
-
-/* Where the kernel goes on with ESP, the news come before the new tunnel does. */
-static void what_stood_when_the_old_charon_was_heard_of_goes_when_it_is_replaced(void **state)
-{
-	struct script s;
-
-	(void)state;
-	for (int owner = 0; owner <= 1; owner++) {
-		begin(&s, owner);
-		add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, owner), 1, CHILD);
-		look_after(&s, 0);
-		pair_booted(&s.pair, s.now);
-		look_after(&s, 1000);
-		assert_quiet(&s); /* its packets have no other way */
-		add_sa(&s, 2, IKE_SA_CONNECTING, !owner);
-		look_after(&s, 1000);
-		assert_quiet(&s);
-		s.sas.v[1].state = IKE_SA_ESTABLISHED;
-		look_after(&s, 10);
-		assert_quiet(&s); /* no child yet */
-		add_child(&s.sas.v[1], 2, CHILD);
-		look_after(&s, 10);
-		assert_step(&s, PAIR_END_IKE_FORCE, 1);
-		end(&s);
-	}
 }
 
 static void what_came_after_the_old_charon_was_heard_of_last_stays(void **state)
@@ -358,9 +334,93 @@ static void what_came_after_the_old_charon_was_heard_of_last_stays(void **state)
 	look_after(&s, 0);
 	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, false), 2, CHILD);
 	look_after(&s, 10);
-	pair_booted(&s.pair, s.now - 10);
+	pair_booted(&s.pair, s.now - 10, s.now);
 	look_after(&s, 10);
+	look_after(&s, PAIR_LOST_MS);
 	assert_step(&s, PAIR_END_IKE_FORCE, 1);
+	end(&s);
+}
+
+/* It carries on in the kernel, whoever owns the pair, until another has taken its place. */
+static void a_lost_one_stays_until_another_carries(void **state)
+{
+	(void)state;
+	for (int owner = 0; owner <= 1; owner++) {
+		struct script s;
+
+		begin(&s, owner);
+		add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, owner), 1, CHILD);
+		look_after(&s, 0);
+		look_after(&s, 60000);
+		pair_booted(&s.pair, s.now - 100, s.now);
+		look_after(&s, 0);
+		look_after(&s, PAIR_LOST_ALONE_MS - 5000);
+		assert_quiet(&s);
+		/* beside it the other end's takes its time */
+		add_sa(&s, 2, IKE_SA_CONNECTING, false);
+		look_after(&s, 0);
+		look_after(&s, PAIR_NEEDLESS_MS - 1);
+		assert_quiet(&s);
+		s.sas.v[1].state = IKE_SA_ESTABLISHED;
+		s.sas.v[1].age_s = 0;
+		add_child(&s.sas.v[1], 2, CHILD);
+		look_after(&s, 0);
+		look_after(&s, PAIR_LOST_MS - 1);
+		assert_quiet(&s);
+		look_after(&s, 1);
+		assert_step(&s, PAIR_END_IKE_FORCE, 1);
+		end(&s);
+	}
+}
+
+static void a_lost_one_that_nobody_replaces_goes(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, true);
+	add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, true), 1, CHILD);
+	look_after(&s, 0);
+	look_after(&s, 60000);
+	pair_booted(&s.pair, s.now - 100, s.now);
+	look_after(&s, 0);
+	assert_int_equal(s.next, s.now + PAIR_LOST_ALONE_MS);
+	look_after(&s, PAIR_LOST_ALONE_MS);
+	assert_step(&s, PAIR_END_IKE_FORCE, 1);
+	clear(&s);
+	look_after(&s, 50);
+	assert_step(&s, PAIR_INITIATE, 0);
+	/* the new one stands alone, and nobody takes it for lost */
+	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, true), 2, CHILD);
+	for (int i = 0; i < 60; i++) {
+		look_after(&s, 1000);
+		assert_quiet(&s);
+	}
+	end(&s);
+}
+
+static void an_orphan_initiates_like_an_owner(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, false);
+	look_after(&s, 0);
+	assert_quiet(&s);
+	/* told later than it is alone */
+	pair_orphaned(&s.pair);
+	look_after(&s, 0);
+	assert_step(&s, PAIR_INITIATE, 0);
+	/* before its connection is loaded, so it failed */
+	look_after(&s, PAIR_BACKOFF_MIN_MS);
+	assert_step(&s, PAIR_INITIATE, 0);
+	add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, true), 1, CHILD);
+	look_after(&s, 0);
+	/* from then on it waits as ever */
+	clear(&s);
+	look_after(&s, 0);
+	look_after(&s, PAIR_OTHER_WAIT_MS - 1);
+	assert_quiet(&s);
 	end(&s);
 }
 
@@ -450,6 +510,7 @@ struct sim {
 	struct message message[SIM_MAX_MESSAGES];
 	size_t n_messages;
 	struct pair pair[2]; /* 0 owns it */
+	bool no_dpd;         /* the kernel's packets go on, so nobody asks */
 	int64_t look_at[2], online_at[2];
 	size_t steps;
 };
@@ -552,6 +613,8 @@ static void sim_initiate(struct sim *sim, int end_, bool force)
 
 static void find_dead(struct sim *sim)
 {
+	if (sim->no_dpd)
+		return;
 	for (size_t i = 0; i < sim->n_sas; i++)
 		for (int e = 0; e < 2; e++) {
 			struct sim_sa *sa = &sim->sa[i];
@@ -659,7 +722,7 @@ static size_t standing(const struct sim *sim, int end_, uint64_t *ret_spi)
 {
 	struct ike_sa list[SIM_MAX_SAS];
 	size_t n = list_sas(sim, end_, list), standing = 0;
-	const struct ike_sa *best = pair_best(list, n, end_ == 0, CHILD);
+	const struct ike_sa *best = pair_best(&sim->pair[end_], list, n);
 
 	*ret_spi = best ? best->spi_i : 0;
 	for (size_t i = 0; i < n; i++)
@@ -704,6 +767,73 @@ static void two_ends_come_to_one_tunnel(void **state)
 	assert_true(most > 2);
 }
 
+static bool is_whole(const struct sim *sim, size_t i)
+{
+	const struct sim_sa *sa = &sim->sa[i];
+
+	return sa->half[0] == ESTABLISHED && sa->half[1] == ESTABLISHED && sa->child[0] &&
+	       sa->child[1];
+}
+
+/* The end's charon dies and returns. *ret: the SA by which the kernels go on. */
+static void lose_charon(struct sim *sim, int end_, size_t *ret)
+{
+	*ret = SIM_MAX_SAS;
+	for (size_t i = 0; i < sim->n_sas; i++) {
+		if (is_whole(sim, i))
+			*ret = i;
+		sim->sa[i].half[end_] = ABSENT;
+	}
+	pair_fini(&sim->pair[end_]);
+	pair_init(&sim->pair[end_], end_ == 0, CHILD);
+	pair_orphaned(&sim->pair[end_]);
+	sim->online_at[end_] = sim->now + 300;
+}
+
+/*
+ * The old SA stays at the other end until both have a new one: whatever comes first, the
+ * news that its charon is another, or the new IKE_SA.
+ */
+static void a_new_charon_takes_over_without_a_gap(void **state)
+{
+	static const int64_t nobody[2] = { 0 };
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct sim *sim = xcalloc(1, sizeof(*sim));
+		int lost = seed % 2;
+		int64_t told;
+		uint64_t spi[2];
+		bool replaced = false;
+		size_t old;
+
+		*sim = (struct sim){ .seed = seed * 977, .now = START };
+		for (int e = 0; e < 2; e++)
+			pair_init(&sim->pair[e], e == 0, CHILD);
+		run(sim, START + 20000, nobody);
+		lose_charon(sim, lost, &old);
+		assert_true(old < SIM_MAX_SAS);
+		sim->no_dpd = true;
+		told = sim->now + 300 + dice(sim) % 60 * SIM_STEP_MS;
+		while (sim->now < START + 60000) {
+			if (sim->now == told)
+				pair_booted(&sim->pair[!lost], told - 500, told);
+			run(sim, sim->now + SIM_STEP_MS, nobody);
+			for (size_t i = old + 1; i < sim->n_sas; i++)
+				replaced |= is_whole(sim, i);
+			if (!replaced && sim->sa[old].half[!lost] != ESTABLISHED)
+				fail_msg("seed %d: nothing carries", (int)seed);
+		}
+		for (int e = 0; e < 2; e++)
+			if (standing(sim, e, &spi[e]) != 1)
+				fail_msg("seed %d: end %d has not one tunnel", (int)seed, e);
+		assert_true(spi[0] == spi[1] && spi[0] != sim->sa[old].spi);
+		pair_fini(&sim->pair[0]);
+		pair_fini(&sim->pair[1]);
+		free(sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -717,12 +847,14 @@ int main(void)
 		cmocka_unit_test(one_without_the_child_yields),
 		cmocka_unit_test(rekeying_is_no_duplicate),
 		cmocka_unit_test(a_boot_leaves_the_newest),
-		cmocka_unit_test(
-			what_stood_when_the_old_charon_was_heard_of_goes_when_it_is_replaced),
 		cmocka_unit_test(what_came_after_the_old_charon_was_heard_of_last_stays),
+		cmocka_unit_test(a_lost_one_stays_until_another_carries),
+		cmocka_unit_test(a_lost_one_that_nobody_replaces_goes),
+		cmocka_unit_test(an_orphan_initiates_like_an_owner),
 		cmocka_unit_test(a_changed_child_replaces_the_old_one),
 		cmocka_unit_test(the_other_end_gives_the_old_sa_up),
 		cmocka_unit_test(two_ends_come_to_one_tunnel),
+		cmocka_unit_test(a_new_charon_takes_over_without_a_gap),
 	};
 
 	return cmocka_run_group_tests_name("ike/pair", tests, NULL, NULL);
