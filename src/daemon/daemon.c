@@ -286,12 +286,20 @@ static void hook_settled(void *user)
 
 /* --- charon --------------------------------------------------------------- */
 
+static void on_ike_absent(void *user)
+{
+	struct daemon *d = user;
+
+	probe_set_ike_away(d->probe, true);
+}
+
 static void on_ike_online(void *user)
 {
 	struct daemon *d = user;
 
 	log_notice("charon %d answers", ike_charon_pid(d->ike));
 	probe_set_ike_boot(d->probe, ike_boot_id(d->ike));
+	probe_set_ike_away(d->probe, false);
 	leftovers_look(d);
 	reconcile_request(d->reconcile, OBJECT_ALL_IKE | OBJECT_ALL_NET, true);
 }
@@ -328,6 +336,7 @@ static void start_ike(struct daemon *d)
 	const struct ike_handlers handlers = {
 		.online = on_ike_online,
 		.offline = on_ike_offline,
+		.absent = on_ike_absent,
 		.sas_changed = on_sas_changed,
 		.peer_error = on_peer_error,
 		.user = d,

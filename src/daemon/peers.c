@@ -146,14 +146,14 @@ static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
 	boot->ike_boot_seen = sn_now_ms();
 }
 
-static void on_heartbeat(const char *peer, uint64_t daemon_boot, uint64_t ike_boot, uint32_t seq,
-			 unsigned view, void *user)
+static void on_heartbeat(const char *peer, const struct heartbeat *hb, void *user)
 {
 	struct daemon *d = user;
+	int64_t now = loop_now(d->loop);
 
-	(void)view;
-	note_boot(d, peer, ike_boot);
-	health_heartbeat(d->health, peer, daemon_boot, seq, loop_now(d->loop));
+	note_boot(d, peer, hb->ike_boot);
+	health_peer_ike(d->health, peer, hb->ike_away, now);
+	health_heartbeat(d->health, peer, hb->daemon_boot, hb->seq, now);
 	run_soon(d);
 }
 

@@ -40,7 +40,9 @@ static const struct {
 				      "look at forwarding and foreign firewall rules there" },
 	[CAUSE_PEER_DAEMON_AWAY] = { "peer-daemon-away",
 				     "start sennitd there; its tunnel goes on carrying" },
-	[CAUSE_IKE_RESTARTING] = { "ike-restarting", "wait for charon; see its log if it lasts" },
+	[CAUSE_IKE_RESTARTING] = { "ike-restarting",
+				   "wait for charon; see its log if it lasts, here "
+				   "or, if the evidence says so, on that host" },
 	[CAUSE_DUPLICATE_ID] = { "duplicate-id", "give each host an id of its own" },
 	[CAUSE_FLAPPING] = { "flapping", "look for an unsteady link on the way to it" },
 	[CAUSE_CLOCK] = { "clock", "set the clock of both hosts" },

@@ -22,6 +22,10 @@
 #define ROW_GAP_MS 1200
 /* The path answers, but heartbeats stay away for so long: the daemon is away. */
 #define DAEMON_AWAY_MS 2000
+/* So long a peer may be without charon and is well: a restart takes less. */
+#define IKE_AWAY_MS 2000
+/* For so long what the peer said of its charon is the best that is known of it. */
+#define IKE_AWAY_VALID_MS 30000
 /* charon's complaint has to last: at start the two ends are not ready at once. */
 #define IKE_ERROR_MS 3000
 /* Without any complaint a first connection may take this long. */
@@ -57,6 +61,8 @@ struct peer {
 	unsigned probes; /* sent in this round */
 	int64_t probe_due_ms;
 
+	int64_t ike_away_ms; /* its charon is away since, as it says; 0: it is not */
+	int64_t ike_told_ms; /* when it said so last */
 	enum peer_cause ike_cause;
 	char ike_text[160];
 
@@ -243,6 +249,19 @@ void health_heartbeat(struct health *h, const char *id, uint64_t boot, uint32_t 
 	hear(p, now);
 }
 
+void health_peer_ike(struct health *h, const char *id, bool away, int64_t now)
+{
+	struct peer *p = find(h, id);
+
+	if (!p)
+		return;
+	if (!away)
+		p->ike_away_ms = 0;
+	else if (!p->ike_away_ms)
+		p->ike_away_ms = now;
+	p->ike_told_ms = now;
+}
+
 void health_echo_reply(struct health *h, const char *id, uint32_t token, int64_t rtt_us,
 		       int64_t now)
 {
@@ -289,6 +308,10 @@ void health_stalled(struct health *h, int64_t late_ms, int64_t now)
 			p->heard_ms = SN_MIN(p->heard_ms + late_ms, now);
 		if (p->heartbeat_ms)
 			p->heartbeat_ms = SN_MIN(p->heartbeat_ms + late_ms, now);
+		if (p->ike_away_ms) {
+			p->ike_away_ms = SN_MIN(p->ike_away_ms + late_ms, now);
+			p->ike_told_ms = SN_MIN(p->ike_told_ms + late_ms, now);
+		}
 		if (p->state == PEER_CONNECTING)
 			p->added_ms = SN_MIN(p->added_ms + late_ms, now);
 		/* probes sent before the stall may have been answered into a full socket */
@@ -311,6 +334,18 @@ static bool daemon_is_away(const struct peer *p, int64_t now)
 	int64_t last = SN_MAX(p->heartbeat_ms, p->carrying_ms);
 
 	return is_carrying(p) && now - last > DAEMON_AWAY_MS;
+}
+
+/* The peer says that it has no charon, or said so last and not long ago. */
+static bool ike_is_away(const struct peer *p, int64_t now)
+{
+	return p->ike_away_ms && now - p->ike_told_ms <= IKE_AWAY_VALID_MS;
+}
+
+/* For longer than a restart takes. */
+static bool ike_stays_away(const struct peer *p, int64_t now)
+{
+	return ike_is_away(p, now) && now - p->ike_away_ms > IKE_AWAY_MS;
 }
 
 /* Heartbeats are overdue, whether or not the daemon counts as away already. */
@@ -366,7 +401,10 @@ static void tick_carrying(struct health *h, struct peer *p, const struct health_
 		p->echo_due_ms = SN_MIN(p->echo_due_ms, now + HEALTH_AWAY_ECHO_MS);
 	}
 	/* since_ms does not change between up and degraded by itself: enter() sets it */
-	enter(p, daemon_is_away(p, now) || is_lossy(p) ? PEER_DEGRADED : PEER_UP, now);
+	enter(p,
+	      daemon_is_away(p, now) || is_lossy(p) || ike_stays_away(p, now) ? PEER_DEGRADED
+									      : PEER_UP,
+	      now);
 }
 
 /* --- the ports ------------------------------------------------------------- */
@@ -487,9 +525,11 @@ static enum peer_cause cause_of(const struct health *h, const struct peer *p, in
 	case PEER_CONNECTING:
 		return CAUSE_NONE;
 	case PEER_DEGRADED:
-		return daemon_is_away(p, now) ? CAUSE_PEER_DAEMON_AWAY : CAUSE_LOSS;
+		if (daemon_is_away(p, now))
+			return CAUSE_PEER_DAEMON_AWAY;
+		return ike_stays_away(p, now) ? CAUSE_IKE_RESTARTING : CAUSE_LOSS;
 	case PEER_DOWN:
-		if (!h->ike_online)
+		if (!h->ike_online || ike_is_away(p, now))
 			return CAUSE_IKE_RESTARTING;
 		return cause_of_down(p, now);
 	}
@@ -532,6 +572,8 @@ static void describe(const struct peer *p, int64_t now, char *buf, size_t size)
 			      p->tunnel ? "tunnel stands" : "no tunnel");
 	if (is_carrying(p) && daemon_is_away(p, now))
 		n += snprintf(buf + n, size - (size_t)n, ", the path answers, heartbeats do not");
+	if (ike_is_away(p, now) && !(is_carrying(p) && daemon_is_away(p, now)))
+		n += snprintf(buf + n, size - (size_t)n, ", it has said that its charon is away");
 	if (is_carrying(p) && is_lossy(p))
 		n += snprintf(buf + n, size - (size_t)n, ", %.0f %% of %u heartbeats lost",
 			      100 * loss_of(p), p->counted);

@@ -32,7 +32,7 @@
 enum peer_state {
 	PEER_CONNECTING, /* never up yet, and nothing says why not */
 	PEER_UP,
-	PEER_DEGRADED, /* it carries, but not well, or its daemon is away */
+	PEER_DEGRADED, /* it carries, but not well, or its daemon or charon is away */
 	PEER_DOWN,
 	PEER_GONE, /* no peer any more: replaced */
 };
@@ -122,6 +122,8 @@ void health_renewed(struct health *h, const char *peer);
  * count. seq counts up by one a heartbeat within a boot.
  */
 void health_heartbeat(struct health *h, const char *peer, uint64_t boot, uint32_t seq, int64_t now);
+/* What the peer's heartbeats say of its charon: that there is none, or that there is one. */
+void health_peer_ike(struct health *h, const char *peer, bool away, int64_t now);
 /* The answer to the echo that send_echo gave this token, and how long it took. */
 void health_echo_reply(struct health *h, const char *peer, uint32_t token, int64_t rtt_us,
 		       int64_t now);

@@ -36,7 +36,7 @@ struct tunnel {
 	char error[256]; /* charon's last words; "" while the tunnel stands */
 };
 
-enum note_kind { NOTE_ONLINE, NOTE_OFFLINE, NOTE_SAS, NOTE_ERROR, NOTE_ENDED };
+enum note_kind { NOTE_ABSENT, NOTE_ONLINE, NOTE_OFFLINE, NOTE_SAS, NOTE_ERROR, NOTE_ENDED };
 struct note {
 	enum note_kind kind;
 	char peer[SN_ID_SIZE]; /* "" = any */
@@ -102,6 +102,9 @@ static void tell_one(void *user)
 	if (ike->notes.n > 0)
 		loop_deferred_schedule(ike->teller);
 	switch (n.kind) {
+	case NOTE_ABSENT:
+		h->absent(h->user);
+		break;
 	case NOTE_ONLINE:
 		h->online(h->user);
 		break;
@@ -388,6 +391,11 @@ static void begin_anew(struct ike *ike)
 	}
 }
 
+static void on_absent(void *user)
+{
+	note(user, NOTE_ABSENT, "", "");
+}
+
 static void on_up(void *user)
 {
 	struct ike *ike = user;
@@ -454,9 +462,12 @@ int ike_new(struct loop *loop, const struct ike_settings *settings, const struct
 	    const struct ike_handlers *handlers, struct ike **ret, struct sn_error *e)
 {
 	_cleanup_(ike_freep) struct ike *ike = xcalloc(1, sizeof(*ike));
-	const struct session_handlers from_session = {
-		.up = on_up, .down = on_down, .event = on_event, .ended = on_ended, .user = ike
-	};
+	const struct session_handlers from_session = { .up = on_up,
+						       .down = on_down,
+						       .absent = on_absent,
+						       .event = on_event,
+						       .ended = on_ended,
+						       .user = ike };
 	struct steps_settings steps;
 	struct charon_settings charon;
 	int r;

@@ -66,6 +66,7 @@ struct ike_settings {
 struct ike_handlers {
 	void (*online)(void *user);                   /* vici answers: objects can be observed */
 	void (*offline)(const char *why, void *user); /* charon or its socket went away */
+	void (*absent)(void *user); /* no charon of ours runs; until online(). May come again */
 	void (*sas_changed)(const char *peer, void *user); /* peer NULL: any */
 	void (*peer_error)(const char *peer, const char *text, void *user);
 	void *user;

@@ -152,6 +152,13 @@ static void bear_cut_off(struct session *s, const struct sn_error *e)
 	say_down(s, why);
 }
 
+/* Nobody listens, and none of ours is known to run. */
+static void begin_life(struct session *s)
+{
+	s->handlers.absent(s->handlers.user);
+	start_charon(s);
+}
+
 static void attempt(void *user)
 {
 	const struct vici_handlers handlers = { .event = on_event,
@@ -173,7 +180,7 @@ static void attempt(void *user)
 	else if (charon_pid(s->charon) > 0)
 		try_again(s, e.text);
 	else
-		start_charon(s);
+		begin_life(s);
 }
 
 static void on_started(const struct sn_error *e, void *user)
@@ -194,6 +201,8 @@ static void on_exited(const char *how, void *user)
 {
 	struct session *s = user;
 
+	if (!s->stopping)
+		s->handlers.absent(s->handlers.user);
 	hang_up(s);
 	loop_timer_cancel(s->timer);
 	s->cut_off_since = 0;

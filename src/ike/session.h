@@ -27,6 +27,8 @@ struct session;
 struct session_handlers {
 	void (*up)(void *user);                    /* vici answered */
 	void (*down)(const char *why, void *user); /* once per reason; also when it was never up */
+	/* None of ours runs, as far as can be seen: it ended, or nobody was found. Until up() */
+	void (*absent)(void *user);
 	void (*event)(const char *name, const struct vici_node *message, void *user);
 	void (*ended)(void *user); /* after session_shutdown(): no charon runs any more */
 	void *user;

@@ -6,6 +6,7 @@
 
 #define VERSION 1
 #define SIGNED_SIZE 32
+#define FLAG_IKE_AWAY 0x01
 
 static const char magic[4] = { 'S', 'n', 'H', 'b' };
 
@@ -63,6 +64,7 @@ void heartbeat_encode(const struct heartbeat *hb, const struct secrets *secrets,
 	put64(ret + 8, hb->daemon_boot);
 	put64(ret + 16, hb->ike_boot);
 	put32(ret + 24, hb->seq);
+	ret[28] = hb->ike_away ? FLAG_IKE_AWAY : 0;
 	secrets_heartbeat_mac(secrets, 0, mesh_id, sender, receiver, ret, SIGNED_SIZE,
 			      ret + SIGNED_SIZE);
 }
@@ -82,6 +84,7 @@ int heartbeat_decode(const uint8_t *data, size_t len, const struct secrets *secr
 		.daemon_boot = get64(data + 8),
 		.ike_boot = get64(data + 16),
 		.seq = get32(data + 24),
+		.ike_away = data[28] & FLAG_IKE_AWAY,
 	};
 	return 0;
 }

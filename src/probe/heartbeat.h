@@ -10,7 +10,8 @@
  *	 8  the sender's daemon: random, new at each start
  *	16  the sender's charon: random, new when charon is a new process; 0: unknown
  *	24  sequence, up by one an interval, from 1 at each start
- *	28  0
+ *	28  flags: 1 the sender has no charon now; the others 0, and not looked at
+ *	29  0, not looked at
  *	32  MAC over bytes 0..31 (secret/secret.h)
  */
 #pragma once
@@ -26,6 +27,7 @@ struct heartbeat {
 	uint64_t daemon_boot;
 	uint64_t ike_boot;
 	uint32_t seq;
+	bool ike_away; /* the sender has no charon that answers; ike_boot is that of the last one */
 };
 
 void heartbeat_encode(const struct heartbeat *hb, const struct secrets *secrets,

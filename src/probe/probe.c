@@ -12,7 +12,6 @@
 #include "probe/probe.h"
 
 #include "probe/echo.h"
-#include "probe/heartbeat.h"
 
 #include <errno.h>
 #include <linux/icmp.h>
@@ -47,6 +46,7 @@ struct probe {
 	struct probe_handlers handlers;
 	struct probe_settings settings;
 	uint64_t daemon_boot, ike_boot;
+	bool ike_away;
 	uint16_t echo_id;
 	unsigned slot;
 	uint32_t round;                 /* of all slots: the sequence of heartbeats */
@@ -116,8 +116,7 @@ static void take_heartbeat(struct leg *leg, const uint8_t *data, size_t len,
 	peer->heard_boot = hb.daemon_boot;
 	peer->heard_seq = hb.seq;
 	p->stats.received++;
-	p->handlers.heartbeat(peer->peer.id, hb.daemon_boot, hb.ike_boot, hb.seq, hb.view,
-			      p->handlers.user);
+	p->handlers.heartbeat(peer->peer.id, &hb, p->handlers.user);
 }
 
 static void take_echo(struct leg *leg, const uint8_t *data, size_t len, const struct sn_addr *from)
@@ -287,6 +286,7 @@ static void send_heartbeat(struct probe *p, struct probe_peer *peer)
 		.daemon_boot = p->daemon_boot,
 		.ike_boot = p->ike_boot,
 		.seq = p->round,
+		.ike_away = p->ike_away,
 	};
 	uint8_t data[HEARTBEAT_SIZE];
 
@@ -295,22 +295,35 @@ static void send_heartbeat(struct probe *p, struct probe_peer *peer)
 	send_to(p, peer->leg->udp, peer, SENNIT_HEARTBEAT_PORT, data, sizeof(data), &p->stats.sent);
 }
 
+static void serve(struct probe *p, struct probe_peer *peer)
+{
+	if (!sn_addr_is_set(&peer->peer.overlay_ip))
+		return;
+	leg_open(peer->leg);
+	if (peer->leg->udp >= 0)
+		send_heartbeat(p, peer);
+}
+
 static void on_slot(void *user)
 {
 	struct probe *p = user;
 
 	loop_timer_set(p->timer, p->settings.heartbeat_ms / SLOTS);
 	p->round += p->slot == 0;
-	for (size_t i = p->slot; i < p->peers.n; i += SLOTS) {
-		struct probe_peer *peer = &p->peers.v[i];
-
-		if (!sn_addr_is_set(&peer->peer.overlay_ip))
-			continue;
-		leg_open(peer->leg);
-		if (peer->leg->udp >= 0)
-			send_heartbeat(p, peer);
-	}
+	for (size_t i = p->slot; i < p->peers.n; i += SLOTS)
+		serve(p, &p->peers.v[i]);
 	p->slot = (p->slot + 1) % SLOTS;
+}
+
+/* A round of its own: who has it already would take another of that number for a replay. */
+static void send_to_all(struct probe *p)
+{
+	p->round++;
+	p->slot = 0;
+	array_foreach(&p->peers, peer)
+		serve(p, peer);
+	if (loop_timer_is_set(p->timer))
+		loop_timer_set(p->timer, p->settings.heartbeat_ms / SLOTS);
 }
 
 void probe_send_echo(struct probe *p, const char *id, uint32_t token)
@@ -407,6 +420,14 @@ void probe_set_view(struct probe *p, const char *id, unsigned view)
 void probe_set_ike_boot(struct probe *p, uint64_t ike_boot)
 {
 	p->ike_boot = ike_boot;
+}
+
+void probe_set_ike_away(struct probe *p, bool away)
+{
+	if (p->ike_away == away)
+		return;
+	p->ike_away = away;
+	send_to_all(p);
 }
 
 const struct probe_stats *probe_get_stats(const struct probe *p)

@@ -13,17 +13,14 @@
 #include "base/error.h"
 #include "loop/loop.h"
 #include "plan/dataplane.h"
+#include "probe/heartbeat.h"
 #include "secret/secret.h"
 
 struct probe;
 
 struct probe_handlers {
-	/*
-	 * A heartbeat with a good MAC from this peer, new by sequence. daemon_boot
-	 * and ike_boot as in probe/heartbeat.h; view is what the peer thinks of us.
-	 */
-	void (*heartbeat)(const char *peer, uint64_t daemon_boot, uint64_t ike_boot, uint32_t seq,
-			  unsigned view, void *user);
+	/* A heartbeat with a good MAC from this peer, new by sequence; valid during the call. */
+	void (*heartbeat)(const char *peer, const struct heartbeat *hb, void *user);
 	void (*echo_reply)(const char *peer, uint32_t token, int64_t rtt_us, void *user);
 	void *user;
 };
@@ -52,6 +49,8 @@ void probe_device_changed(struct probe *p, const char *device);
 void probe_set_secrets(struct probe *p, const struct secrets *secrets);
 void probe_set_view(struct probe *p, const char *peer, unsigned view);
 void probe_set_ike_boot(struct probe *p, uint64_t ike_boot);
+/* Whether this host has no charon that answers: told to all peers at once when it changes. */
+void probe_set_ike_away(struct probe *p, bool away);
 void probe_send_echo(struct probe *p, const char *peer, uint32_t token);
 
 /*

@@ -20,6 +20,7 @@ struct world {
 	unsigned echoes;
 	unsigned changes, changes_b;
 	struct verdict last;
+	bool no_charon; /* as a's heartbeats say */
 };
 
 static void on_echo(const char *peer, uint32_t token, void *user)
@@ -53,6 +54,12 @@ static const struct health_actions *actions(struct world *w)
 	return &a;
 }
 
+static void hear_a(struct world *w)
+{
+	health_peer_ike(w->h, "a", w->no_charon, w->now);
+	health_heartbeat(w->h, "a", w->boot, w->seq, w->now);
+}
+
 /* Lets ms pass, one by one as they come, with heartbeats where they would. */
 static void pass(struct world *w, int64_t ms)
 {
@@ -63,7 +70,7 @@ static void pass(struct world *w, int64_t ms)
 			w->beat_due = w->now + HEALTH_BEAT_MS;
 			w->seq++;
 			if (w->path && w->daemon && (!w->drop_every || w->seq % w->drop_every))
-				health_heartbeat(w->h, "a", w->boot, w->seq, w->now);
+				hear_a(w);
 			if (w->path_b)
 				health_heartbeat(w->h, "b", 7, w->seq, w->now);
 		}
@@ -171,6 +178,44 @@ static void a_killed_daemon_is_degraded_but_never_down(void **state)
 	pass(w, 1000);
 	assert_int_equal(get(w).state, PEER_UP);
 	assert_true(get(w).loss == 0);
+}
+
+/* It says so itself, and its packets come all the while. */
+static void a_peer_without_charon_is_degraded_when_that_lasts(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 3000);
+	w->changes = 0;
+	w->no_charon = true;
+	pass(w, 1500);
+	assert_int_equal(w->changes, 0);
+	pass(w, 1500);
+	assert_int_equal(get(w).state, PEER_DEGRADED);
+	assert_int_equal(get(w).cause, CAUSE_IKE_RESTARTING);
+	assert_non_null(strstr(get(w).evidence, "its charon is away"));
+	w->no_charon = false;
+	pass(w, 1000);
+	assert_int_equal(get(w).state, PEER_UP);
+	assert_int_equal(w->changes, 2);
+}
+
+/* Its last words are the best that is known of it, for a time. */
+static void a_peer_that_went_without_charon_is_restarting(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 3000);
+	w->no_charon = true;
+	pass(w, 1000);
+	w->path = false;
+	health_ike_error(w->h, "a", CAUSE_NO_ANSWER, "peer not responding", w->now);
+	pass(w, 3000);
+	assert_int_equal(get(w).state, PEER_DOWN);
+	assert_int_equal(get(w).cause, CAUSE_IKE_RESTARTING);
+	pass(w, 30000);
+	assert_int_equal(get(w).cause, CAUSE_NO_ANSWER);
+	assert_null(strstr(get(w).evidence, "its charon is away"));
 }
 
 /* A short restart of the other daemon must not even change a colour. */
@@ -511,6 +556,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_quick_restart_of_the_daemon_changes_nothing,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_daemon_dies_and_then_the_path, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_peer_without_charon_is_degraded_when_that_lasts,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_peer_that_went_without_charon_is_restarting,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_a_restart_of_charon_costs_is_no_loss_of_the_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(loss_degrades_and_is_counted, setup, teardown),

@@ -166,6 +166,11 @@ static void on_offline(const char *why, void *user)
 	snprintf(h->why, sizeof(h->why), "%s", why);
 }
 
+static void on_absent(void *user)
+{
+	(void)user;
+}
+
 static void on_sas_changed(const char *peer, void *user)
 {
 	(void)peer;
@@ -187,8 +192,8 @@ static void new_ike(struct lab_child *h)
 					       .plugins = dataplane_libipsec.charon_plugins,
 					       .mesh_id = "lab",
 					       .self = self };
-	const struct ike_handlers handlers = { on_online, on_offline, on_sas_changed, on_peer_error,
-					       h };
+	const struct ike_handlers handlers = { on_online,      on_offline,    on_absent,
+					       on_sas_changed, on_peer_error, h };
 	struct sn_error e;
 
 	snprintf(self, sizeof(self), "h%d", h->n);

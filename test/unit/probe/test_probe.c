@@ -17,6 +17,7 @@ struct end {
 	unsigned last_view;
 	uint64_t last_ike_boot;
 	int64_t last_rtt_us;
+	bool ike_away;
 };
 
 struct world {
@@ -52,18 +53,18 @@ static void wait_until(bool (*done)(const struct world *))
 	assert_true(world->in_time);
 }
 
-static void on_heartbeat(const char *peer, uint64_t daemon_boot, uint64_t ike_boot, uint32_t seq,
-			 unsigned view, void *user)
+static void on_heartbeat(const char *peer, const struct heartbeat *hb, void *user)
 {
 	struct end *end = user;
 
 	assert_string_equal(peer, end == &world->a ? "b" : "a");
-	assert_true(daemon_boot != 0);
-	assert_true(seq > end->last_seq);
+	assert_true(hb->daemon_boot != 0);
+	assert_true(hb->seq > end->last_seq);
 	end->heartbeats++;
-	end->last_seq = seq;
-	end->last_view = view;
-	end->last_ike_boot = ike_boot;
+	end->last_seq = hb->seq;
+	end->last_view = hb->view;
+	end->last_ike_boot = hb->ike_boot;
+	end->ike_away = hb->ike_away;
 	check();
 }
 
@@ -154,6 +155,40 @@ static void heartbeats_go_both_ways_with_view_and_boot(void **state)
 static bool both_heard_some(const struct world *w)
 {
 	return w->a.heartbeats >= 5 && w->b.heartbeats >= 5;
+}
+
+static bool a_has_lost_its_charon(const struct world *w)
+{
+	return w->b.ike_away;
+}
+
+static bool a_has_charon_again(const struct world *w)
+{
+	return !w->b.ike_away;
+}
+
+/* Long before the next heartbeat is due; that one still comes, and is no replay. */
+static void that_charon_went_is_told_at_once(void **state)
+{
+	struct world *w = *state;
+	const struct probe_stats *sender;
+	uint64_t sent;
+
+	start(&w->a, "a", "127.0.8.1", "b", "127.0.8.2");
+	start(&w->b, "b", "127.0.8.2", "a", "127.0.8.1");
+	wait_until(both_heard_some);
+	sender = probe_get_stats(w->a.probe);
+	sent = sender->sent;
+	probe_set_ike_away(w->a.probe, true);
+	assert_int_equal(sender->sent, sent + 1);
+	probe_set_ike_away(w->a.probe, true);
+	assert_int_equal(sender->sent, sent + 1);
+	wait_until(a_has_lost_its_charon);
+	probe_set_ike_away(w->a.probe, false);
+	wait_until(a_has_charon_again);
+	w->b.heartbeats = 0;
+	wait_until(both_heard_some);
+	assert_int_equal(probe_get_stats(w->b.probe)->replayed, 0);
 }
 
 static bool replied(const struct world *w)
@@ -247,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(heartbeats_go_both_ways_with_view_and_boot, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(that_charon_went_is_told_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(echoes_are_answered_by_the_kernel, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wrong_identity_is_counted_not_believed, setup,
 						teardown),
