@@ -37,6 +37,7 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.no_ipv6 = !net_has_ipv6(),
 	};
 	ret->attachments = attachments_all(d->attachments, &ret->n_attachments);
+	stand_in_ports(d, &ret->stand_in);
 	memcpy(ret->uplink, d->around.uplink, sizeof(ret->uplink));
 }
 
@@ -132,6 +133,7 @@ static uint64_t hash_intent(const struct daemon *d, const struct intent *intent)
 	hash = HASH_FIELD(hash, intent->docker_user);
 	hash = HASH_FIELD(hash, intent->underlay_mtu);
 	hash = HASH_FIELD(hash, intent->underlay_away);
+	hash = HASH_FIELD(hash, intent->stand_in);
 	for (size_t i = 0; i < intent->n_paths; i++) {
 		const struct intent_path *p = &intent->paths[i];
 
@@ -290,6 +292,7 @@ static void on_ike_absent(void *user)
 {
 	struct daemon *d = user;
 
+	stand_in_begin(d);
 	probe_set_ike_away(d->probe, true);
 }
 
@@ -300,6 +303,7 @@ static void on_ike_online(void *user)
 	log_notice("charon %d answers", ike_charon_pid(d->ike));
 	probe_set_ike_boot(d->probe, ike_boot_id(d->ike));
 	probe_set_ike_away(d->probe, false);
+	stand_in_end(d);
 	leftovers_look(d);
 	reconcile_request(d->reconcile, OBJECT_ALL_IKE | OBJECT_ALL_NET, true);
 }
@@ -572,6 +576,8 @@ int daemon_set_down(struct daemon *d, bool down, struct sn_error *e)
 		log_notice("%s", down ? "tunnels are taken down; the guard stays"
 				      : "tunnels are brought up");
 	d->down = down;
+	if (down)
+		stand_in_end(d);
 	daemon_intent_changed(d);
 	return 0;
 }
@@ -778,6 +784,7 @@ int daemon_new(const struct config_source *source, struct config *config, struct
 	d->stored = true;
 	peers_init(d);
 	leftovers_init(d);
+	stand_in_prepare(d);
 	paths_start(d);
 	d->ports = ports_new(d);
 	metrics_start(d);
@@ -812,6 +819,7 @@ void daemon_free(struct daemon *d)
 	if (d->store_timer)
 		store_last(d);
 	numbers_free(d->numbers);
+	esp_socket_free(d->stand_in.socket);
 	loop_timer_free(d->store_timer);
 	reconcile_free(d->reconcile);
 	ike_free(d->ike);

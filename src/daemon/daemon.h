@@ -7,6 +7,7 @@
  *	reload.c	configuration and secrets read again
  *	numbers.c	the numbers of peers' XFRM interfaces
  *	leftovers.c	SAs and policies of a charon that died
+ *	stand_in.c	who takes ESP out of UDP while there is no charon
  *	notify.c	what the service manager is told
  *	containers.c	running containers and the MTU
  *	surroundings.c	what the intent has to know of the host
@@ -35,6 +36,7 @@
 #include "ike/ike.h"
 #include "metadata/metadata.h"
 #include "model/intent.h"
+#include "net/esp_socket.h"
 #include "net/net.h"
 #include "plan/dataplane.h"
 #include "probe/probe.h"
@@ -107,6 +109,10 @@ struct daemon {
 		})
 		unknown; /* as of the last look */
 	} leftovers;
+	struct {
+		struct esp_socket *socket; /* NULL: charon has its own */
+		bool failed;               /* this kernel cannot */
+	} stand_in;
 	struct surroundings around;
 	struct surroundings_look look_around; /* for the next pass */
 	int containers_mtu; /* that containers were told of; 0: none since the start */
@@ -199,6 +205,12 @@ void leftovers_init(struct daemon *d);
 void leftovers_fini(struct daemon *d);
 /* charon came or went, or who is a peer has changed: looks until nothing is left over. */
 void leftovers_look(struct daemon *d);
+
+/* stand_in.c: charon is not there, or is again. */
+void stand_in_prepare(struct daemon *d);
+void stand_in_begin(struct daemon *d);
+void stand_in_end(struct daemon *d);
+void stand_in_ports(const struct daemon *d, struct intent_stand_in *ret);
 
 /* paths.c */
 void paths_start(struct daemon *d);

@@ -288,21 +288,17 @@ static void step_done(struct reconcile *r, const struct plan_step *step, int res
 	}
 }
 
-/* What keeps packets in; it stands before anything that lets them out is made. */
-static bool is_guard(const struct object *o)
-{
-	return o->kind == OBJECT_NFT || (o->kind == OBJECT_ROUTE && o->route.unreachable);
-}
-
+/* One step on the kernel. The guard stands before anything that lets packets out is made. */
 static void apply_net(struct reconcile *r, const struct plan_step *step)
 {
 	struct sn_error e = { 0 };
 	int result = NET_NOT_READY;
 
-	if (r->guarded || step->verb == PLAN_DELETE || is_guard(step->wanted))
+	if (r->guarded || step->verb == PLAN_DELETE || object_is_guard(step->wanted))
 		result = net_apply(r->net, step, &e);
 	/* a table that cannot be changed is still there, one that cannot be added is not */
-	if (result < 0 && step->verb == PLAN_ADD && step->wanted->kind == OBJECT_NFT)
+	if (result < 0 && step->verb == PLAN_ADD && step->wanted->kind == OBJECT_NFT &&
+	    object_is_guard(step->wanted))
 		r->guarded = false;
 	*array_add(&r->outcomes) = (struct outcome){ result, result < 0 ? xstrdup(e.text) : NULL };
 }
@@ -722,6 +718,53 @@ void reconcile_flush(struct reconcile *r)
 		on_go_on(r);
 	}
 	reconcile_request(r, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
+}
+
+/* --- ahead of the passes ----------------------------------------------------- */
+
+struct urgent {
+	struct reconcile *r;
+	struct object object;
+	reconcile_added_fn done;
+	void *user;
+	int result;
+	struct sn_error e;
+};
+
+static void run_urgent(void *job)
+{
+	struct urgent *u = job;
+	const struct plan_step step = { .verb = PLAN_ADD, .wanted = &u->object };
+
+	u->result = net_apply(u->r->net, &step, &u->e);
+}
+
+static void end_urgent(void *job, bool finished)
+{
+	struct urgent *u = job;
+	const struct plan_step step = { .verb = PLAN_ADD, .wanted = &u->object };
+
+	if (finished && u->result == 0) {
+		u->r->expected |= OBJECT_BIT(u->object.kind);
+		count_step(u->r, &step);
+		log_step(u->r, &step);
+	}
+	if (finished)
+		u->done(u->result, &u->e, u->user);
+	object_fini(&u->object);
+	free(u);
+}
+
+void reconcile_add_now(struct reconcile *r, const struct object *o, reconcile_added_fn done,
+		       void *user)
+{
+	struct urgent *u = xcalloc(1, sizeof(*u));
+
+	u->r = r;
+	u->done = done;
+	u->user = user;
+	object_copy(o, &u->object);
+	loop_worker_submit(r->hand, u, run_urgent, end_urgent);
 }
 
 const struct reconcile_status *reconcile_get_status(const struct reconcile *r)

@@ -75,6 +75,16 @@ void reconcile_wanted_changed(struct reconcile *r);
  */
 void reconcile_flush(struct reconcile *r);
 
+/*
+ * Makes one object of the kernel ahead of what waits, for which a pass would come too late:
+ * behind what is being done in the thread just now. Whoever asks makes it wanted first, so
+ * that no look that comes later takes it for unwanted. done() gets 0, NET_NOT_READY, or a
+ * negative errno with e; not when the reconcile loop is freed before.
+ */
+typedef void (*reconcile_added_fn)(int result, const struct sn_error *e, void *user);
+void reconcile_add_now(struct reconcile *r, const struct object *o, reconcile_added_fn done,
+		       void *user);
+
 /* For status, health and metrics. */
 struct reconcile_status {
 	uint64_t passes, changes, repairs;

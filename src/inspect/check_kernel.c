@@ -125,6 +125,20 @@ static const struct {
 	  "add rule inet t c masquerade" },
 };
 
+/* Whether tunnels in UDP go on while charon is away (net/esp_socket.h). */
+static void judge_stand_in(struct exam *x)
+{
+	struct sn_error e;
+	int r = trial_stand_in(&e);
+
+	if (r < 0 && tried(x, r, &e))
+		exam_find(x, SEVERITY_WARNING,
+			  "Whenever charon is restarted, or ends, tunnels in UDP carry nothing to "
+			  "this host until it is back.",
+			  "Load or install the modules nft_tproxy, nf_tproxy_ipv4, nft_fib_ipv4.",
+			  "nftables of this kernel lacks the expression tproxy: %s", e.text);
+}
+
 void check_kernel_nft(struct exam *x)
 {
 	size_t missing = 0;
@@ -151,4 +165,6 @@ void check_kernel_nft(struct exam *x)
 	}
 	if (!missing)
 		exam_ok(x, "nftables has all that the guard needs");
+	if (x->dataplane->kernel_esp)
+		judge_stand_in(x);
 }

@@ -20,16 +20,11 @@ struct missing {
 	struct strbuf names;
 };
 
-static bool is_guard(const struct object *o)
-{
-	return o->kind == OBJECT_NFT || (o->kind == OBJECT_ROUTE && o->route.unreachable);
-}
-
 static void compare(const struct exam *x, const struct object_set *observed, unsigned known,
 		    bool down, struct missing *ret)
 {
 	array_foreach(&x->wanted.objects.o, o) {
-		bool guard = is_guard(o);
+		bool guard = object_is_guard(o);
 
 		if (!(known & OBJECT_BIT(o->kind)) || o->kind == OBJECT_SYSCTL ||
 		    object_set_find(observed, o))

@@ -39,6 +39,11 @@ struct intent_path {
 	struct sn_addr local, remote;
 };
 
+/* The ports of the sockets that stand in for charon's (net/esp_socket.h). */
+struct intent_stand_in {
+	uint16_t port, port6; /* of the loopback; 0: none */
+};
+
 struct intent {
 	const struct config *config;
 	const struct snapshot *snapshot;
@@ -66,4 +71,5 @@ struct intent {
 	uint32_t underlay_away;
 	int underlay_mtu; /* of the device with our underlay address, bytes of IP; 0: not known */
 	bool no_ipv6;     /* the kernel has none: nothing of it can be set */
+	struct intent_stand_in stand_in;
 };

@@ -168,6 +168,15 @@ int trial_nft(const char *commands, struct sn_error *e)
 	return trial_run(try_nft, commands, e);
 }
 
+int trial_stand_in(struct sn_error *e)
+{
+	return trial_nft("add table ip t; "
+			 "add chain ip t c { type filter hook prerouting priority -150; }; "
+			 "add rule ip t c udp dport 4500 @th,64,32 != 0x0 fib daddr type local "
+			 "tproxy to 127.0.0.1:4500",
+			 e);
+}
+
 bool net_has_kernel_esp(struct net *net)
 {
 	struct sn_error e;

@@ -17,5 +17,7 @@ int trial_esp(struct sn_error *e);
 int trial_tun(struct sn_error *e);
 /* A link of this kind: "bridge", "veth". */
 int trial_link(const char *kind, struct sn_error *e);
+/* A rule as plan/stand_in.h has it: for who stands in for charon's socket. */
+int trial_stand_in(struct sn_error *e);
 /* Commands of nft(8), all of which have to be taken. */
 int trial_nft(const char *commands, struct sn_error *e);

@@ -36,6 +36,8 @@ const struct wanted_peer *wanted_find_peer(const struct wanted *w, const char *i
 struct dataplane {
 	const char *name; /* "xfrm", "libipsec" */
 	int default_mtu;
+	/* The kernel carries ESP, as long as it has its SAs: charon's end stops no packet. */
+	bool kernel_esp;
 	/*
 	 * Lines for strongswan.conf inside charon-systemd { }. They may hold a section
 	 * plugins { }; strongSwan merges sections of one name, so others may too.

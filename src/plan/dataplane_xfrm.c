@@ -16,6 +16,7 @@
 #include "plan/dataplane.h"
 #include "plan/guard.h"
 #include "plan/mtu.h"
+#include "plan/stand_in.h"
 #include "plan/tunnel.h"
 #include "plan/wire.h"
 
@@ -110,6 +111,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 	memset(ret, 0, sizeof(*ret));
 	mtu = mtu_of_containers(intent, MAX_MTU, ret);
 	guard_add_tables(intent, &guard_tunnel, &ret->objects);
+	stand_in_add_tables(intent, &ret->objects);
 	wire_add_unreachable(intent, &ret->objects);
 	wire_add_bridge(intent, mtu, &ret->objects);
 	number_peers(intent, &numbers);
@@ -124,6 +126,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 const struct dataplane dataplane_xfrm = {
 	.name = "xfrm",
 	.default_mtu = MTU_UNKNOWN,
+	.kernel_esp = true,
 	.charon_plugins = "load = random nonce aesni chapoly openssl kdf kernel-netlink "
 			  "socket-default vici\n"
 			  "install_routes = no\n"

@@ -21,6 +21,13 @@ static const struct object_ops *ops_of(const struct object *o)
 	return kinds[o->kind];
 }
 
+bool object_is_guard(const struct object *o)
+{
+	return (o->kind == OBJECT_NFT &&
+		(streq(o->nft.family, "inet") || streq(o->nft.family, "bridge"))) ||
+	       (o->kind == OBJECT_ROUTE && o->route.unreachable);
+}
+
 const char *object_kind_to_string(enum object_kind kind)
 {
 	sn_require(kind < OBJECT_KINDS);

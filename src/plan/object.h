@@ -204,6 +204,8 @@ int object_cmp(const struct object *a, const struct object *b);
  */
 bool object_equal(const struct object *a, const struct object *b);
 const char *object_kind_to_string(enum object_kind kind);
+/* What keeps packets in: the tables "inet" and "bridge", the unreachable routes. */
+bool object_is_guard(const struct object *o);
 /* "route 10.42.2.0/24": kind and key. Table and metric are told unless 254 and 0. */
 void object_add_name(const struct object *o, struct strbuf *b);
 /* "route 10.42.2.0/24 dev ipsec0 src 10.42.1.1": all of it, one line. An nft

@@ -144,6 +144,8 @@ static void read_intent(const char *folder, struct case_intent *ret)
 	ret->intent.underlay_mtu = (int)json_integer_value(json_object_get(doc, "underlay_mtu"));
 	ret->intent.underlay_away =
 		(uint32_t)json_integer_value(json_object_get(doc, "underlay_away"));
+	ret->intent.stand_in.port = (uint16_t)json_integer_value(json_object_get(doc, "stand_in"));
+	ret->intent.stand_in.port6 = ret->intent.stand_in.port;
 	snprintf(ret->intent.uplink, IFNAMSIZ, "%s", text_of(doc, "uplink"));
 	read_lists(doc, ret);
 }

@@ -33,7 +33,10 @@ struct world {
 	bool held;           /* a look at the kernel does not end */
 	unsigned turns;      /* of the timer, while it is */
 	bool refuses_tables; /* nftables is there, but not what the guard needs */
-	bool charon_hangs;   /* it is asked and does not answer */
+	bool refuses_ip;     /* nor what tables of the family ip need, which are no guard */
+	unsigned added;      /* told by reconcile_add_now() */
+	int add_result;
+	bool charon_hangs; /* it is asked and does not answer */
 	bool charon_answers;
 	bool charon_blind; /* its answer is that it cannot tell what it has */
 	struct object_set charon;
@@ -96,11 +99,6 @@ const char *net_last_failure(const struct net *net)
 	return w.unknown ? "table: nftables is not there" : "";
 }
 
-static bool is_guard(const struct object *o)
-{
-	return o->kind == OBJECT_NFT || (o->kind == OBJECT_ROUTE && o->route.unreachable);
-}
-
 static int apply(const struct object *o, struct sn_error *e)
 {
 	if (o->kind == OBJECT_ROUTE && streq(SN_PREFIX_STR(&o->route.dst), FOREIGN)) {
@@ -109,7 +107,9 @@ static int apply(const struct object *o, struct sn_error *e)
 	}
 	if (o->kind == OBJECT_NFT && w.refuses_tables)
 		return sn_error_set(e, -EOPNOTSUPP, "no fib expression");
-	w.others += !is_guard(o);
+	if (o->kind == OBJECT_NFT && !object_is_guard(o) && w.refuses_ip)
+		return sn_error_set(e, -EOPNOTSUPP, "no tproxy expression");
+	w.others += !object_is_guard(o);
 	object_set_add_copy(&w.kernel, o);
 	return 0;
 }
@@ -244,13 +244,18 @@ static void want_route(const char *dst, bool unreachable)
 	snprintf(route->oif, sizeof(route->oif), "%s", unreachable ? "" : "ipsec0");
 }
 
+static void add_table(struct object_set *set, const char *family)
+{
+	struct object_nft *table = &object_set_add(set, OBJECT_NFT)->nft;
+
+	snprintf(table->family, sizeof(table->family), "%s", family);
+	snprintf(table->name, sizeof(table->name), "sennit");
+	table->text = xasprintf("table %s sennit {\n}\n", family);
+}
+
 static void want_guard(void)
 {
-	struct object_nft *table = &object_set_add(&w.wanted.objects, OBJECT_NFT)->nft;
-
-	snprintf(table->family, sizeof(table->family), "inet");
-	snprintf(table->name, sizeof(table->name), "sennit");
-	table->text = xstrdup("table inet sennit {\n}\n");
+	add_table(&w.wanted.objects, "inet");
 	want_route("10.42.0.0/16", true);
 }
 
@@ -408,6 +413,65 @@ static void a_flushed_guard_does_not_wait_for_an_object_that_fails(void **state)
 	assert_int_equal(reconcile_get_status(w.r)->repairs, 1);
 }
 
+static void on_added(int result, const struct sn_error *e, void *user)
+{
+	(void)user;
+	assert_int_equal(result, e->code);
+	w.add_result = result;
+	w.added++;
+}
+
+static bool was_added(struct world *world)
+{
+	return world->added > 0;
+}
+
+/* The next pass finds it there, and makes it no second time. */
+static void an_object_is_made_ahead_of_the_passes(void **state)
+{
+	_cleanup_object_set_ struct object_set urgent = { 0 };
+
+	(void)state;
+	want_guard();
+	begin();
+	run_until(passed_twice);
+	add_table(&w.wanted.objects, "ip");
+	object_set_sort(&w.wanted.objects);
+	add_table(&urgent, "ip");
+	reconcile_add_now(w.r, &urgent.o.v[0], on_added, NULL);
+	run_until(was_added);
+	assert_int_equal(w.add_result, 0);
+	assert_int_equal(w.kernel.o.n, 3);
+	reconcile_flush(w.r);
+	assert_int_equal(w.kernel.o.n, 3);
+	assert_int_equal(reconcile_get_status(w.r)->repairs, 0);
+	w.refuses_ip = true;
+	reconcile_add_now(w.r, &urgent.o.v[0], on_added, NULL);
+	w.added = 0;
+	run_until(was_added);
+	assert_int_equal(w.add_result, -EOPNOTSUPP);
+}
+
+static bool has_a_route(struct world *world)
+{
+	array_foreach(&world->kernel.o, o)
+		if (o->kind == OBJECT_ROUTE && !o->route.unreachable)
+			return true;
+	return false;
+}
+
+/* What it needs of nftables is none of the guard's business. */
+static void without_a_table_that_is_no_guard_the_rest_is_made(void **state)
+{
+	(void)state;
+	w.refuses_ip = true;
+	want_guard();
+	add_table(&w.wanted.objects, "ip");
+	want_route("10.42.9.0/25", false);
+	begin();
+	run_until(has_a_route);
+}
+
 static void a_flushed_guard_does_not_wait_for_a_charon_that_hangs(void **state)
 {
 	(void)state;
@@ -525,6 +589,10 @@ static void the_loop_turns_while_the_kernel_makes_wait(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_object_is_made_ahead_of_the_passes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(without_a_table_that_is_no_guard_the_rest_is_made,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_flushed_guard_does_not_wait_for_an_object_that_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The text of each guard table is what nft prints of it: loaded into a fresh
+ * The text of each table of ours is what nft prints of it: loaded into a fresh
  * network namespace by libnftables, listed, compared byte for byte.
  */
 #include "plan/guard.h"
+#include "plan/stand_in.h"
 
 #include "mesh.h"
 
@@ -156,6 +157,29 @@ static void ipv6_overlay_lists_as_written(void **state)
 	expect_roundtrip(&m);
 }
 
+/* Only for the families in which this host has an underlay; the guard is neither of them. */
+static void stand_in_lists_as_written(void **state)
+{
+	_cleanup_object_set_ struct object_set none = { 0 }, v4 = { 0 }, both = { 0 };
+	_cleanup_mesh_ struct mesh m;
+
+	(void)state;
+	mesh_init(&m, 3, NULL);
+	mesh_finish(&m);
+	stand_in_add_tables(&m.intent, &none);
+	assert_int_equal(none.o.n, 0);
+	m.intent.stand_in = (struct intent_stand_in){ 41234, 45678 };
+	stand_in_add_tables(&m.intent, &v4);
+	assert_int_equal(v4.o.n, 1);
+	assert_int_equal(sn_addr_parse("2001:db8::1", &m.config->underlay_address), 0);
+	stand_in_add_tables(&m.intent, &both);
+	assert_int_equal(both.o.n, 2);
+	array_foreach(&both.o, o) {
+		expect_same_listing(&o->nft);
+		assert_false(object_is_guard(o));
+	}
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -184,6 +208,7 @@ int main(void)
 		cmocka_unit_test(any_number_of_containers_lists_as_written),
 		cmocka_unit_test(containers_of_one_address_list_as_written),
 		cmocka_unit_test(ipv6_overlay_lists_as_written),
+		cmocka_unit_test(stand_in_lists_as_written),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

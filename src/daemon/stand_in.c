@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * While there is no charon the kernel goes on with the SAs that it left, and sockets
+ * of ours take ESP out of UDP in the place of charon's (net/esp_socket.h). They and the
+ * table that leads to them are made as soon as it is known that charon has ended, or was
+ * not found at our start; what is not decapsulated in between is lost. They go when the
+ * next one answers: by then it has its sockets, and packets have both ways.
+ */
+#include "daemon/daemon.h"
+
+#include "base/log.h"
+#include "net/trial.h"
+#include "plan/stand_in.h"
+
+#include <errno.h>
+
+void stand_in_ports(const struct daemon *d, struct intent_stand_in *ret)
+{
+	*ret = (struct intent_stand_in){ 0 };
+	if (d->stand_in.socket)
+		*ret = (struct intent_stand_in){ esp_socket_port(d->stand_in.socket),
+						 esp_socket_port6(d->stand_in.socket) };
+}
+
+static void cannot(struct daemon *d, const char *why)
+{
+	d->stand_in.failed = true;
+	log_warning("nobody can stand in for charon's socket on UDP 4500: %s; tunnels in UDP carry "
+		    "nothing to this host while charon is away (kernel module nft_tproxy)",
+		    why);
+}
+
+struct trial_job {
+	struct daemon *daemon;
+	int result;
+	struct sn_error error;
+};
+
+static void try_rule(void *job)
+{
+	struct trial_job *t = job;
+
+	t->result = trial_stand_in(&t->error);
+}
+
+static void trial_done(void *job, bool finished)
+{
+	struct trial_job *t = job;
+
+	if (finished && t->result < 0 && t->result != -EPERM && !t->daemon->stand_in.failed)
+		cannot(t->daemon, t->error.text);
+	free(t);
+}
+
+/* Before it is needed: the kernel may have to load modules for it, from the disk. */
+void stand_in_prepare(struct daemon *d)
+{
+	struct trial_job *t;
+
+	if (!d->dataplane->kernel_esp)
+		return;
+	t = xcalloc(1, sizeof(*t));
+	t->daemon = d;
+	loop_worker_submit(d->worker, t, try_rule, trial_done);
+}
+
+static bool is_needed(const struct daemon *d)
+{
+	return d->dataplane->kernel_esp && d->snapshot && !d->down && !d->wanted.guard_only &&
+	       !d->stand_in.socket && !d->stand_in.failed;
+}
+
+static void on_added(int result, const struct sn_error *e, void *user)
+{
+	struct daemon *d = user;
+
+	if (result < 0 && d->stand_in.socket) {
+		/* of this kernel, so it is not tried again */
+		esp_socket_free(sn_steal(d->stand_in.socket));
+		cannot(d, e->text);
+		reconcile_request(d->reconcile, OBJECT_BIT(OBJECT_NFT), true);
+	}
+}
+
+static void add_tables(struct daemon *d)
+{
+	_cleanup_object_set_ struct object_set tables = { 0 };
+	struct intent intent;
+
+	daemon_get_intent(d, &intent);
+	stand_in_add_tables(&intent, &tables);
+	array_foreach(&tables.o, o)
+		reconcile_add_now(d->reconcile, o, on_added, d);
+}
+
+void stand_in_begin(struct daemon *d)
+{
+	struct sn_error e = { 0 };
+
+	if (!is_needed(d))
+		return;
+	if (esp_socket_new(&d->stand_in.socket, &e) < 0) {
+		cannot(d, e.text);
+		return;
+	}
+	log_info("sennitd stands in for charon's socket on UDP 4500");
+	add_tables(d);
+	reconcile_request(d->reconcile, OBJECT_BIT(OBJECT_NFT), true);
+}
+
+void stand_in_end(struct daemon *d)
+{
+	if (!d->stand_in.socket)
+		return;
+	esp_socket_free(sn_steal(d->stand_in.socket));
+	reconcile_request(d->reconcile, OBJECT_BIT(OBJECT_NFT), true);
+}
