@@ -6,7 +6,8 @@
  * over a restart of sennitd: the tunnel that stands would else be built anew.
  *
  * Both ends change by themselves. That is no race: charon answers on every pair,
- * and the owner alone initiates at once (design §7).
+ * and the owner alone initiates at once (design §7). When the other end's choice won, it is
+ * taken over: what is shown, and what is tried next, is the pair that works.
  *
  * The file is a convenience: without it the search begins at the first pair.
  */
@@ -22,6 +23,7 @@
 #define LOOK_MS 1000
 #define STAY_MS 5000 /* by one pair, before the next is tried; doubled each round */
 #define STAY_DOUBLED_MAX 4
+#define SETTLED_MS 2000 /* up for so long, before the pair of its tunnel is taken over */
 #define FILE_VERSION 1
 #define FILE_LIMIT (1 << 20)
 
@@ -125,6 +127,42 @@ static void choose(struct daemon *d, const struct intent_path *path)
 	*array_add(&d->paths) = *path;
 }
 
+/* Which of these the tunnel that stands goes by; -1: none does, or a NAT hides which. */
+static int path_in_use(const struct daemon *d, const char *peer, const struct intent_path *paths,
+		       size_t n)
+{
+	const struct ike_sa *sa = ike_peer_sa(d->ike, peer, NULL);
+
+	for (size_t i = 0; sa && i < n; i++) {
+		if (sn_addr_cmp(&paths[i].local, &sa->local) == 0 &&
+		    sn_addr_cmp(&paths[i].remote, &sa->remote) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* True when it goes by another pair than the one that was chosen here. */
+static bool take_over(struct daemon *d, const struct wanted_peer *w)
+{
+	const struct host *peer = snapshot_find(d->snapshot, w->id);
+	struct intent_path paths[PATHS_MAX];
+	struct intent intent;
+	size_t n;
+	int used;
+
+	daemon_get_intent(d, &intent);
+	n = peer ? path_list(&intent, peer, paths) : 0;
+	used = path_in_use(d, w->id, paths, n);
+	if (used < 0 || (size_t)used == path_chosen(&intent, paths, n))
+		return false;
+	log_write_fields(LOG_LEVEL_NOTICE, LOG_FIELDS({ "peer", w->id }),
+			 "peer %s: its tunnel goes from %s to %s, which is kept", w->id,
+			 SN_ADDR_STR(&paths[used].local), SN_ADDR_STR(&paths[used].remote));
+	choose(d, &paths[used]);
+	daemon_intent_changed(d);
+	return true;
+}
+
 static void try_next(struct daemon *d, const struct wanted_peer *w, struct peer_boot *s,
 		     const struct verdict *v)
 {
@@ -175,6 +213,8 @@ static bool look_at(struct daemon *d, const struct wanted_peer *w, int64_t now)
 		bool found = s->paths_tried > 0;
 
 		s->paths_tried = 0;
+		if (now - v.since_ms >= SETTLED_MS)
+			found |= take_over(d, w);
 		return found;
 	}
 	if ((v.state == PEER_DOWN || v.state == PEER_CONNECTING) && may_be_the_path(v.cause) &&

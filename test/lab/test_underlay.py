@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The hosts' own addresses: IPv6, several, and changed while everything runs."""
 
+import json
+import time
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 
 import pytest
 
-from sennitlab import Lab
+from sennitlab import Lab, patient
 from sennitlab.capture import now_ns
 from sennitlab.classify import EXPECTED
 from sennitlab.host import Host
-from sennitlab.sas import sas_of
+from sennitlab.sas import sas_of, tunnel_of
+from sennitlab.wan import host_address
 
 LAB = {"containers": 1}
 V6 = IPv6Address("2001:db8::")
@@ -87,7 +90,10 @@ def test_the_second_address_is_used_when_the_first_fails(lab: Lab) -> None:
                  "h1 and h2 meet by IPv6")
         lab.wait_all_up(30)
         assert address_of(h1, h3) == str(h3.address), "the others have no reason to change"
-        assert address_of(h1, h2) == v6_of(h2) and h1.plan() == []
+        # who of the two was first, the other takes over
+        lab.wait(lambda: address_of(h1, h2) == v6_of(h2) and address_of(h2, h1) == v6_of(h1), 20,
+                 "both choose what works")
+        assert h1.plan() == []
         # a restart goes on by what works
         before = sas_of(h1, "h2")[0]["uniqueid"]
         h1.kill()
@@ -98,9 +104,105 @@ def test_the_second_address_is_used_when_the_first_fails(lab: Lab) -> None:
         h2.ns.nft("delete table ip cut\n")
 
 
+def test_the_pair_that_the_other_end_uses_is_taken_over(lab: Lab) -> None:
+    h1, h2, _ = lab.hosts.values()
+    for host in lab.hosts.values():
+        put(lab, host, str(host.address), v6_of(host))
+    lab.wait(lambda: all(host.peers()[p.id]["paths"] == 2 for host, p in pairs(lab)), 5, "two paths")
+    lab.wait_all_up(20)
+    # h1 alone comes back with the other choice
+    h1.kill()
+    (h1.state_dir / "paths.json").write_text(json.dumps({"sennit_paths": 1, "paths": [
+        {"peer": "h2", "local": v6_of(h1), "remote": v6_of(h2)}]}))
+    h1.start()
+    lab.wait(lambda: remote(lab, h1, h2) == v6_of(h2) and remote(lab, h2, h1) == v6_of(h1), 20,
+             "h1's choice is built")
+    lab.wait(lambda: address_of(h2, h1) == v6_of(h1), 20, "h2 takes it over")
+    lab.wait_all_up(20)
+    lab.wait(lambda: remote(lab, h2, h1) == v6_of(h1), 5, "and that is it")
+    assert h1.plan() == h2.plan() == []
+
+
 def test_a_first_address_of_a_family_we_lack_is_passed_over(lab: Lab) -> None:
     h1, h2, _ = lab.hosts.values()
     put(lab, h2, v6_of(h2), str(h2.address))
     lab.wait(lambda: h1.peers()["h2"]["paths"] == 1, 5, "the metadata are read")
     lab.wait_all_up(20)
     assert remote(lab, h1, h2) == str(h2.address)
+
+
+def one_tunnel_by(lab: Lab, host: Host, address: str) -> bool:
+    """Every pair of the host goes by this address, at both ends, and nothing else is left."""
+    return all(remote(lab, peer, host) == address and len(sas_of(host, peer.id)) == 1
+               for peer in lab.hosts.values() if peer is not host)
+
+
+def test_a_new_address_beside_the_old_one_costs_nothing(lab: Lab) -> None:
+    """The host has both when the metadata say the new one, as in a planned move."""
+    h2, new = lab["h2"], str(host_address(40))
+    h2.ns.ip(f"addr add {new}/24 dev eth0")
+    try:
+        with lab.flows(lab.pairs_of_hosts(), rate=100, echo=True) as flows, lab.watch() as watch:
+            flows.wait_all_arrive(5)
+            begin = time.monotonic()
+            put(lab, h2, new)
+            lab.wait(lambda: one_tunnel_by(lab, h2, new), 20, "all of h2's tunnels are new")
+            print(f"planned: new tunnels, and only those, after {time.monotonic() - begin:.1f} s")
+            flows.wait_all_arrive(5)
+            report = flows.stop()
+        print(f"planned: {report.table()}")
+        assert not watch.of(now="down"), [str(c) for c in watch.changes]
+        assert all(host.plan() == [] for host in lab.hosts.values())
+        assert address_of(lab["h1"], h2) == new
+        put(lab, h2, str(h2.address))
+        lab.wait(lambda: one_tunnel_by(lab, h2, str(h2.address)), 20, "back again")
+    finally:
+        h2.ns.ip(f"addr del {new}/24 dev eth0")
+
+
+def test_a_new_lease_is_followed_when_the_metadata_have_it(lab: Lab) -> None:
+    """The old address is gone at once; nobody else changes colour."""
+    h2, new = lab["h2"], host_address(41)
+    old = h2.address
+    with lab.watch() as watch:
+        begin = time.monotonic()
+        lab.wan.readdress("h2", h2.ns, new)
+        try:
+            lab.wait(lambda: lab["h1"].states()["h2"] == "down", 20, "it is missed")
+            told = time.monotonic()
+            put(lab, h2, str(new))
+            lab.wait(lambda: one_tunnel_by(lab, h2, str(new)), 30, "new tunnels, and only those")
+            lab.wait_all_up(20)
+            print(f"new lease: missed after {told - begin:.1f} s, up {time.monotonic() - told:.1f} s "
+                  "after the metadata said it")
+        finally:
+            lab.wan.readdress("h2", h2.ns, old)
+            put(lab, h2, str(old))
+        lab.wait(lambda: one_tunnel_by(lab, h2, str(old)), 30, "the old one again")
+        lab.wait_all_up(20)
+    colour = [str(c) for c in watch.changes if "h2" not in (c.host, c.what)]
+    assert not colour, colour
+
+
+def test_the_first_pair_is_not_gone_back_to(lab: Lab) -> None:
+    """What works is kept: a first address that comes and goes costs nothing."""
+    h1, h2, _ = lab.hosts.values()
+    for host in lab.hosts.values():
+        put(lab, host, str(host.address), v6_of(host))
+    lab.wait(lambda: all(host.peers()[p.id]["paths"] == 2 for host, p in pairs(lab)), 5, "two paths")
+    lab.wait_all_up(20)
+    drop_ipv4(h2)
+    lab.wait(lambda: {remote(lab, h1, h2), remote(lab, h2, h1)} == {v6_of(h1), v6_of(h2)}, 30,
+             "h1 and h2 meet by IPv6")
+    lab.wait_all_up(30)
+    before = tunnel_of(h1, "h2")
+    with lab.watch() as watch:
+        for _ in range(2):
+            h2.ns.nft("delete table ip cut\n")
+            begin = time.monotonic()
+            # longer than a stay by one pair, and than what an SA of IPv4 would take
+            lab.wait(lambda: time.monotonic() - begin > patient(6), 7, "the first pair is there")
+            assert tunnel_of(h1, "h2") == before
+            drop_ipv4(h2)
+        h2.ns.nft("delete table ip cut\n")
+    assert not watch.changes, [str(c) for c in watch.changes]
