@@ -4,6 +4,10 @@
 
 #include <stdio.h>
 
+/* What charon's tunnels go by where no NAT changes it. */
+#define IKE_PORT 500
+#define IKE_NAT_PORT 4500
+
 static const struct table_column columns[] = {
 	{ "PEER", 0, false },  { "STATE", 0, false },      { "DEVICE", 0, false },
 	{ "OWNER", 0, false }, { "IKE SPIS", 0, false },   { "AGE", 0, true },
@@ -59,6 +63,21 @@ static void add_prefixes(struct table *t, const json_t *peer)
 	table_add_cell(t, PLAIN, b.len ? strbuf_str(&b) : "-");
 }
 
+/* What the tunnel really goes by, when that is not what the metadata say: NAT. */
+static void add_endpoint(struct table *t, const json_t *peer, const json_t *tunnel)
+{
+	json_int_t port = json_integer_value(json_object_get(tunnel, "remote_port"));
+	const char *remote = render_text(tunnel, "remote_address");
+	_cleanup_free_ char *text = NULL;
+
+	if (!json_is_string(json_object_get(tunnel, "remote_address")) ||
+	    (streq(remote, render_text(peer, "address")) &&
+	     (port == IKE_PORT || port == IKE_NAT_PORT)))
+		return;
+	text = xasprintf("by NAT: %s port %lld", remote, (long long)port);
+	table_add_note(t, PLAIN, text);
+}
+
 static void add_peer(struct table *t, const json_t *peer)
 {
 	const json_t *tunnel = json_object_get(peer, "tunnel");
@@ -80,6 +99,7 @@ static void add_peer(struct table *t, const json_t *peer)
 	add_bytes(t, child, "bytes_out");
 	add_duration(t, peer, "last_heard_s");
 	add_prefixes(t, peer);
+	add_endpoint(t, peer, tunnel);
 	if (json_is_string(json_object_get(peer, "last_error")))
 		table_add_note(t, YELLOW, render_text(peer, "last_error"));
 }
