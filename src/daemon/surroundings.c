@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define AWAY_MS 5000
+#define AWAY_MS 2000
 
 static const struct surroundings_own *find_own(const struct surroundings *s,
 					       const struct sn_addr *addr)
