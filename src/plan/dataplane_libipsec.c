@@ -226,7 +226,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 	guard_add_tables(intent, &guard_tunnel, &ret->objects);
 	wire_add_unreachable(intent, &ret->objects);
 	wire_add_bridge(intent, want_mtu(intent, ret), &ret->objects);
-	wire_add_forwarding(DEVICE, &ret->objects);
+	wire_add_forwarding(intent, DEVICE, &ret->objects);
 	array_foreach(&s->hosts, h) {
 		if (!tunnel_is_peer(s, h))
 			continue;

@@ -52,7 +52,7 @@ static void add_link(const struct intent *intent, const struct host *peer, const
 	l->if_id = if_id;
 	snprintf(l->alias, sizeof(l->alias), "sennit:%s:peer:%s", intent->snapshot->mesh_id,
 		 peer->id);
-	wire_add_forwarding(device, set);
+	wire_add_forwarding(intent, device, set);
 	wire_disable_ipv6(intent, device, set);
 }
 

@@ -76,20 +76,30 @@ void wire_add_unreachable(const struct intent *intent, struct object_set *set)
 static void add_sysctl(const char *family, const char *device, const char *name, const char *value,
 		       struct object_set *set)
 {
-	struct object_sysctl s = { 0 };
+	struct object_sysctl *s = object_set_add(set, OBJECT_SYSCTL)->sysctl;
 
-	snprintf(s.path, sizeof(s.path), "net/%s/conf/%s/%s", family, device, name);
-	snprintf(s.value, sizeof(s.value), "%s", value);
-	/* the uplink can be any device, even one that is in the set already */
-	array_foreach(&set->o, o) {
-		if (o->kind == OBJECT_SYSCTL && streq(o->sysctl->path, s.path))
-			return;
-	}
-	*object_set_add(set, OBJECT_SYSCTL)->sysctl = s;
+	snprintf(s->path, sizeof(s->path), "net/%s/conf/%s/%s", family, device, name);
+	snprintf(s->value, sizeof(s->value), "%s", value);
 }
 
-void wire_add_forwarding(const char *device, struct object_set *set)
+static bool has_forwarding(const char *device, const struct object_set *set)
 {
+	_cleanup_free_ char *path = xasprintf("net/ipv4/conf/%s/forwarding", device);
+
+	array_foreach(&set->o, o) {
+		if (o->kind == OBJECT_SYSCTL && streq(o->sysctl->path, path))
+			return true;
+	}
+	return false;
+}
+
+/* The uplink can be any device, even one that is in the set already; of others there is one. */
+void wire_add_forwarding(const struct intent *intent, const char *device, struct object_set *set)
+{
+	const char *uplink = wire_uplink(intent);
+
+	if (uplink && streq(device, uplink) && has_forwarding(device, set))
+		return;
 	add_sysctl("ipv4", device, "forwarding", "1", set);
 }
 
@@ -206,10 +216,10 @@ void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *se
 	snprintf(l->alias, sizeof(l->alias), "sennit:%s:bridge", intent->snapshot->mesh_id);
 	add_addresses(intent, set);
 	add_docker_user(intent, set);
-	wire_add_forwarding(bridge, set);
+	wire_add_forwarding(intent, bridge, set);
 	wire_disable_ipv6(intent, bridge, set);
 	if (uplink)
-		wire_add_forwarding(uplink, set);
+		wire_add_forwarding(intent, uplink, set);
 	for (size_t i = 0; i < intent->n_attachments; i++) {
 		if (intent->attachments[i].ready)
 			add_veth(intent, &intent->attachments[i], mtu, set);

@@ -41,4 +41,4 @@ struct object_link *wire_add_link(const char *name, enum link_kind kind, int mtu
 /* net/ipv6/conf/<device>/disable_ipv6 = 1: a link of ours that carries none. */
 void wire_disable_ipv6(const struct intent *intent, const char *device, struct object_set *set);
 /* net/ipv4/conf/<device>/forwarding = 1. */
-void wire_add_forwarding(const char *device, struct object_set *set);
+void wire_add_forwarding(const struct intent *intent, const char *device, struct object_set *set);
