@@ -26,7 +26,7 @@
 /* chains are met, and tables are quick to make */
 #define SLOTS 8u
 #else
-#define SLOTS 32768u
+#define SLOTS 8192u
 #endif
 /* Host ids that containers named; more than these are those of hosts long gone. */
 #define MAX_IDS ((size_t)4 * SNAPSHOT_MAX_HOSTS)
@@ -650,6 +650,9 @@ static void keep(struct rancher_facts *f, struct making *m)
 	settled_keep(&f->settled, m->d.snapshot);
 	memcpy(&f->holders, &m->holders, sizeof(f->holders));
 	memset(&m->holders, 0, sizeof(m->holders));
+	array_trim(&f->holders);
+	for (size_t i = 0; i < RANCHER_LISTS; i++)
+		array_trim(&f->table[i].entries);
 }
 
 /*

@@ -165,6 +165,7 @@ static void sort_kinds(struct object_set *set)
 
 void object_set_sort(struct object_set *set)
 {
+	array_trim(&set->o);
 	sort_kinds(set);
 	for (size_t i = 1; i < set->o.n; i++)
 		sn_require(object_cmp(&set->o.v[i - 1], &set->o.v[i]) < 0);
