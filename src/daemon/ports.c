@@ -18,6 +18,7 @@
 #include "probe/icmp_watch.h"
 #include "probe/ike_prober.h"
 
+#include <ifaddrs.h>
 #include <stdio.h>
 
 #define LOOK_MS 250
@@ -45,6 +46,7 @@ struct ports {
 	struct daemon *d;
 	/* NULL while no round is open; it knows our addresses as of then */
 	struct ike_prober *prober;
+	bool reading; /* them, before the first round */
 	struct icmp_watch *watch;
 	struct loop_timer *timer;
 	ARRAY(struct round *) rounds;
@@ -198,11 +200,8 @@ static bool needs_nat_port(const struct daemon *d, const char *peer)
 
 static void begin_round(struct ports *p, const struct wanted_peer *w)
 {
-	const struct ike_prober_options options = { .rate = RATE };
 	struct round *r = xcalloc(1, sizeof(*r));
 
-	if (!p->prober)
-		p->prober = ike_prober_new(p->d->loop, &options);
 	if (!p->watch)
 		p->watch = icmp_watch_new(p->d->loop, on_word, p);
 	r->all = p;
@@ -217,6 +216,43 @@ static void begin_round(struct ports *p, const struct wanted_peer *w)
 		free_round(r);
 }
 
+struct reading {
+	struct ports *ports;
+	struct ifaddrs *own;
+};
+
+static void read_run(void *job)
+{
+	struct reading *reading = job;
+
+	if (getifaddrs(&reading->own) < 0)
+		reading->own = NULL;
+}
+
+/* The next look, right now, begins the rounds. */
+static void read_done(void *job, bool finished)
+{
+	_cleanup_free_ struct reading *reading = job;
+	const struct ike_prober_options options = { .rate = RATE, .own = reading->own };
+	struct ports *p = reading->ports;
+
+	p->reading = false;
+	if (!finished)
+		return;
+	p->prober = ike_prober_new(p->d->loop, &options);
+	loop_timer_set(p->timer, 0);
+}
+
+/* With a device for each of 500 peers that is 10 ms, and more while others change some. */
+static void read_own(struct ports *p)
+{
+	struct reading *reading = xcalloc(1, sizeof(*reading));
+
+	reading->ports = p;
+	p->reading = true;
+	loop_worker_submit(p->d->worker, reading, read_run, read_done);
+}
+
 static void on_look(void *user)
 {
 	struct ports *p = user;
@@ -226,13 +262,22 @@ static void on_look(void *user)
 	array_foreach(&d->wanted.peers, w) {
 		struct peer_boot *s = peers_find(d, w->id);
 
+		if (p->reading)
+			break;
 		if (!s || !sn_addr_is_set(&w->remote) || p->rounds.n >= ROUNDS_MAX ||
 		    (s->asked_ms && now - s->asked_ms < PAUSE_MS) ||
 		    !health_wants_ports(d->health, w->id, now))
 			continue;
+		if (!p->prober) {
+			read_own(p);
+			break;
+		}
 		s->asked_ms = now;
 		begin_round(p, w);
 	}
+	/* nobody wanted to ask any more */
+	if (p->rounds.n == 0)
+		ike_prober_free(sn_steal(p->prober));
 	loop_timer_set(p->timer, LOOK_MS);
 }
 
@@ -264,6 +309,7 @@ void ports_free(struct ports *p)
 		return;
 	while (p->rounds.n > 0)
 		free_round(p->rounds.v[0]);
+	ike_prober_free(p->prober);
 	loop_timer_free(p->timer);
 	array_free(&p->rounds);
 	free(p);

@@ -576,8 +576,9 @@ struct ike_prober *ike_prober_new(struct loop *loop, const struct ike_prober_opt
 		p->options.rate = IKE_RATE_DEFAULT;
 	p->options.rate = SN_MIN(p->options.rate, IKE_RATE_MAX);
 	p->v4.fd = p->v6.fd = -1;
+	p->own = o->own;
 	/* without it "by us" is not seen, no more */
-	if (getifaddrs(&p->own) < 0)
+	if (!p->own && getifaddrs(&p->own) < 0)
 		p->own = NULL;
 	return p;
 }

@@ -24,12 +24,18 @@
  */
 #define IKE_WAIT_DEFAULT_MS 4000
 
+struct ifaddrs;
 struct ike_prober;
 
 struct ike_prober_options {
 	struct sn_addr source; /* unset: as the routes say */
 	uint16_t source_port;  /* 0: any */
 	unsigned rate;         /* 0: IKE_RATE_DEFAULT */
+	/*
+	 * This host's addresses, of getifaddrs(3); the prober's from then on. NULL: they are read
+	 * at once, which waits in the kernel for whoever changes devices.
+	 */
+	struct ifaddrs *own;
 };
 
 struct ike_prober *ike_prober_new(struct loop *loop, const struct ike_prober_options *o);
