@@ -7,6 +7,7 @@ import time
 
 from sennitlab import Lab
 from sennitlab.host import Host
+from sennitlab.kernel import xfrm_policies, xfrm_spis
 from sennitlab.sas import tunnel_of
 
 LAB = {"containers": 1, "settings": {"ike": {"encap": False}}}
@@ -14,20 +15,12 @@ LAB = {"containers": 1, "settings": {"ike": {"encap": False}}}
 
 def counts(host: Host) -> tuple[int, int]:
     """SAs, and policies with a number, in the kernel."""
-    sas = host.ns.run("ip", "xfrm", "state").stdout
-    policies = host.ns.run("ip", "xfrm", "policy").stdout
-    return sas.count("proto esp"), policies.count("if_id")
-
-
-def spis(host: Host) -> set[str]:
-    """Of all SAs in the kernel, as charon writes them."""
-    words = host.ns.run("ip", "xfrm", "state").stdout.split()
-    return {words[i + 1].removeprefix("0x") for i, word in enumerate(words) if word == "spi"}
+    return len(xfrm_spis(host)), xfrm_policies(host)
 
 
 def test_plain_esp_goes_on_while_charon_is_away(lab: Lab) -> None:
     host = lab["h1"]
-    before, pid = spis(host), host.charon_pid()
+    before, pid = xfrm_spis(host), host.charon_pid()
     assert pid
     with lab.flows(lab.pairs_of_hosts(), rate=100) as flows:
         flows.wait_all_arrive(5)
@@ -36,7 +29,7 @@ def test_plain_esp_goes_on_while_charon_is_away(lab: Lab) -> None:
         flows.wait_sent(100, 20)
         back = time.monotonic()
         host.signal(signal.SIGCONT)
-        lab.wait(lambda: not before & spis(host), 30, "the old SAs are gone")
+        lab.wait(lambda: not before & xfrm_spis(host), 30, "the old SAs are gone")
         lab.wait_all_up(30)
         report = flows.stop()
     assert lab.capture.classes()["esp"]
@@ -45,7 +38,7 @@ def test_plain_esp_goes_on_while_charon_is_away(lab: Lab) -> None:
     print(f"lost between old and new SAs: {len(report.lost())} of {report.count()} packets")
     assert counts(host) == (4, 6)
     for peer in ("h2", "h3"):
-        assert {tunnel_of(host, peer).spi_in, tunnel_of(host, peer).spi_out} <= spis(host)
+        assert {tunnel_of(host, peer).spi_in, tunnel_of(host, peer).spi_out} <= xfrm_spis(host)
 
 
 def test_what_it_left_of_a_host_that_went_is_taken_away(lab: Lab) -> None:

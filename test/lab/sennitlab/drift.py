@@ -14,9 +14,10 @@ from typing import Any
 from . import proc
 from .container import Container
 from .host import Host
-from .kernel import bridge_of, own_addresses, own_links, own_routes, own_tables
-from .lab import Lab
-from .sas import same_tunnel, sas_of
+from .kernel import (bridge_of, own_addresses, own_links, own_routes, own_tables, tunnel_device,
+                     xfrm_policies, xfrm_spis)
+from .lab import DATAPLANE, Lab
+from .sas import same_tunnel, sas_of, tunnel_of
 
 EVENT_BOUND = 1.0    # what the kernel or charon tells
 GLANCE_BOUND = 4.0   # what is looked at every few seconds
@@ -38,6 +39,11 @@ class Scene:
     @property
     def veth(self) -> str:
         return next(name for name in own_links(self.host) if name.startswith("snv"))
+
+    @property
+    def device(self) -> str:
+        """Of the tunnel with the peer."""
+        return tunnel_device(self.host, self.peer)
 
     def route(self, words: str) -> str:
         return next(r for r in own_routes(self.host) if words in r)
@@ -94,7 +100,7 @@ def tables(s: Scene) -> Any:
 def settings(s: Scene) -> Any:
     return {path: s.read(path) for path in (
         "net/ipv4/conf/eth0/forwarding", f"net/ipv4/conf/{s.bridge}/forwarding",
-        f"net/ipv6/conf/{s.bridge}/disable_ipv6", "net/ipv4/conf/ipsec0/forwarding")}
+        f"net/ipv6/conf/{s.bridge}/disable_ipv6", f"net/ipv4/conf/{s.device}/forwarding")}
 
 
 def conns(s: Scene) -> Any:
@@ -110,6 +116,15 @@ def keys(s: Scene) -> Any:
 def one_tunnel(s: Scene) -> Any:
     """With each peer exactly one, the same at both ends."""
     return all(same_tunnel(s.host, s.lab[name]) for name in s.host.states())
+
+
+def kernels_part(s: Scene) -> Any:
+    """Of the one tunnel: its SAs and its three policies are in the kernel, at both ends."""
+    def whole(host: Host, peer: str) -> bool:
+        tunnel = tunnel_of(host, peer)
+        return {tunnel.spi_in, tunnel.spi_out} <= xfrm_spis(host) and xfrm_policies(host) == 3
+
+    return one_tunnel(s) and whole(s.host, s.peer) and whole(s.lab[s.peer], s.host.id)
 
 
 def charon_works(s: Scene) -> Any:
@@ -190,10 +205,14 @@ def start_charon_by_hand(s: Scene) -> None:
 _UNREACHABLE = "unreachable"
 
 
+def to_peer(s: Scene) -> str:
+    return s.route(f" dev {s.device}")
+
+
 def _storm(s: Scene) -> None:
     """More events than any buffer holds, while the daemon is stopped; one of them is ours."""
     s.host.signal(signal.SIGSTOP)
-    route = s.route(" dev ipsec0")
+    route = to_peer(s)
     lines = [f"route add 198.18.{i // 256}.{i % 256}/32 dev eth0 proto static"
              for i in range(12000)]
     s.ip(f"route del {route}", *lines)
@@ -203,7 +222,7 @@ def _storm(s: Scene) -> None:
 
 def _foreign_route(s: Scene) -> None:
     """It is not ours to remove: it is named, and what we want comes when it is gone."""
-    target = s.route(" dev ipsec0").split()[0]
+    target = to_peer(s).split()[0]
     foreign = f"{target} via 192.0.2.254 dev eth0 proto static"
     s.ip(f"route replace {foreign}")
     s.lab.wait(lambda: any(target in f["object"] for f in s.host.status()["apply"]["failing"]), 5,
@@ -217,6 +236,13 @@ def delete_last_rule(s: Scene) -> None:
                                       "postrouting").stdout)["nftables"]
     handle = [e["rule"]["handle"] for e in listed if "rule" in e][-1]
     s.host.ns.nft(f"delete rule inet sennit postrouting handle {handle}\n")
+
+
+def delete_sa(s: Scene, receiver: Host, sender: str) -> None:
+    """Of the pair's two the one that ends at the receiver, at the host that drifts."""
+    spi = tunnel_of(receiver, sender).spi_in
+    s.ip(f"xfrm state delete src {s.lab[sender].address} dst {receiver.address} "
+         f"proto esp spi 0x{spi}")
 
 
 KERNEL = [
@@ -243,13 +269,13 @@ KERNEL = [
     Drift("bridge address", "another one added",
           lambda s: s.ip(f"addr add 10.42.{s.host.number}.99/24 dev {s.bridge}"), addresses,
           kinds=("address",)),
-    Drift("route", "to a peer deleted", lambda s: s.ip(f"route del {s.route(' dev ipsec0')}"),
-          routes, kinds=("route",)),
+    Drift("route", "to a peer deleted", lambda s: s.ip(f"route del {to_peer(s)}"), routes,
+          kinds=("route",)),
     Drift("route", "unreachable deleted", lambda s: s.ip(f"route del {s.route(_UNREACHABLE)}"),
           routes, kinds=("route",)),
     Drift("route", "to a peer led to the uplink",
           lambda s: s.ip("route replace {0} via 192.0.2.254 dev eth0 proto 83".format(
-              s.route(" dev ipsec0").split()[0])), routes, kinds=("route",)),
+              to_peer(s).split()[0])), routes, kinds=("route",)),
     Drift("route", "another one with our protocol",
           lambda s: s.ip("route add 10.42.77.0/24 dev eth0 proto 83"), routes, kinds=("route",)),
     Drift("route", "unreachable to nowhere near",
@@ -257,8 +283,8 @@ KERNEL = [
           kinds=("route",)),
     Drift("routes", "flushed by protocol", lambda s: s.ip("route flush proto 83"), routes,
           kinds=("route",)),
-    Drift("routes", "all of ipsec0 flushed", lambda s: s.ip("route flush dev ipsec0"), routes,
-          kinds=("route",)),
+    Drift("routes", "all of the tunnel's device flushed",
+          lambda s: s.ip(f"route flush dev {s.device}"), routes, kinds=("route",)),
     Drift("nftables", "table deleted", lambda s: s.host.ns.nft("delete table inet sennit\n"),
           tables, kinds=("table",)),
     Drift("nftables", "table of the bridge deleted",
@@ -290,6 +316,25 @@ KERNEL = [
           lambda s: s.sysctl(f"net/ipv6/conf/{s.bridge}/disable_ipv6", "0"), settings,
           bound=GLANCE_BOUND, kinds=("sysctl",)),
 ]
+
+# What is of the kernel only where it carries ESP.
+if DATAPLANE == "xfrm":
+    KERNEL += [
+        Drift("tunnel's link", "deleted", lambda s: s.ip(f"link del dev {s.device}"), wires,
+              kinds=("link", "route"), brutal=True),
+        Drift("tunnel's link", "set down", lambda s: s.ip(f"link set dev {s.device} down"), wires,
+              kinds=("link", "route"), brutal=True),
+        Drift("tunnel's link", "MTU changed",
+              lambda s: s.ip(f"link set dev {s.device} mtu 1234"), links, kinds=("link",)),
+        Drift("SAs in the kernel", "flushed", lambda s: s.ip("xfrm state flush"), kernels_part,
+              bound=10.0),
+        Drift("SAs in the kernel", "the incoming one deleted",
+              lambda s: delete_sa(s, s.host, s.peer), kernels_part, bound=10.0),
+        Drift("SAs in the kernel", "the outgoing one deleted",
+              lambda s: delete_sa(s, s.lab[s.peer], s.host.id), kernels_part, bound=10.0),
+        Drift("policies in the kernel", "flushed", lambda s: s.ip("xfrm policy flush"),
+              kernels_part, bound=10.0),
+    ]
 
 
 IKE = [

@@ -113,6 +113,17 @@ def tunnel_device(host: Host, peer: str) -> str:
     return "ipsec0"
 
 
+def xfrm_spis(host: Host) -> set[str]:
+    """Of all SAs in the kernel, as charon writes them."""
+    words = host.ns.run("ip", "xfrm", "state").stdout.split()
+    return {words[i + 1].removeprefix("0x") for i, word in enumerate(words) if word == "spi"}
+
+
+def xfrm_policies(host: Host) -> int:
+    """How many in the kernel have a number."""
+    return host.ns.run("ip", "xfrm", "policy").stdout.count("if_id")
+
+
 def own_addresses(host: Host) -> list[tuple[str, str, int]]:
     links = own_links(host)
     return sorted((a["ifname"], i["local"], i["prefixlen"])
