@@ -21,7 +21,7 @@ def test_a_start_without_the_service_uses_the_store(lab: Lab) -> None:
         lab.c("c1").wait_ping(lab.c("c3"))
         status = lab.wait(lambda: (s := lab["h1"].status())["metadata"].get("error") and s, 10,
                           "the status says that the service is away")
-        assert status["healthy"] is True
+        assert lab["h1"].is_well()
         assert status["metadata"]["from_store"] is True
         assert status["metadata"]["stored_s"] > 0
         assert "from the copy stored " in lab["h1"].cli("status").stdout

@@ -25,7 +25,8 @@ def test_a_mesh_that_is_well(lab: Lab) -> None:
     lab.wait_all_up()
     lab.wait(lambda: page_of(lab["h1"]).get("sennit_peer_rtt_seconds", peer="h2"), 10, "an echo")
     page = page_of(lab["h1"])
-    for name in ("sennit_healthy", "sennit_ready", "sennit_guard_loaded", "sennit_metadata_ok",
+    assert lab["h1"].is_well() and page("sennit_healthy") == lab["h1"].status()["healthy"]
+    for name in ("sennit_ready", "sennit_guard_loaded", "sennit_metadata_ok",
                  "sennit_charon_online"):
         assert page(name) == 1, name
     assert page("sennit_peer_state", peer="h2", state="up") == 1

@@ -13,7 +13,7 @@ from . import ctl, proc
 from .netns import Namespace, run
 from .programs import Programs
 from .vici import Vici
-from .wait import wait_for
+from .wait import patient, wait_for
 
 # What a sanitizer's report begins with, in the log of a daemon.
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
@@ -180,6 +180,13 @@ class Host:
 
     def states(self) -> dict[str, str]:
         return {name: peer["state"] for name, peer in self.peers().items()}
+
+    def is_well(self) -> bool:
+        """It knows nothing wrong with itself, but that an emulated machine stood still."""
+        problems = {problem["what"] for problem in self.status()["problems"]}
+        code = self.http("/healthz")[0]
+        assert problems or code == 200, code
+        return not problems - ({"stalled"} if patient(1) > 1 else set())
 
     def plan(self) -> list[str]:
         """What the daemon would do now, a line a step."""
