@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sennitlab import Lab, patient
+from sennitlab import Lab, bound
 from sennitlab.drift import ALONE, CHARON, IKE, KERNEL, SLOW, Drift, Scene
 from sennitlab.flows import Flows
 from sennitlab.foreign import Foreign
@@ -119,7 +119,7 @@ def check(lab: Lab, scene: Scene, table: Table, foreign: Foreign, drift: Drift) 
     settle(lab, scene)
     stood = foreign.look()
     row = measure(lab, scene, table, drift)
-    assert row.seconds <= patient(drift.bound), f"{drift}: repaired only after {row.seconds:.2f} s"
+    assert row.seconds <= bound(drift.bound), f"{drift}: repaired only after {row.seconds:.2f} s"
     missing = [kind for kind in drift.kinds if row.repairs[kind] < 1]
     assert not missing, f"{drift}: no repair of {missing} was counted: {row.repairs}"
     if takes_foreign(drift):

@@ -5,10 +5,10 @@ import os
 import signal
 import time
 
-from sennitlab import Lab, patient, secret
+from sennitlab import Lab, bound, secret
 from sennitlab.lab import DATAPLANE
 
-DOWN_BOUND = patient(2.0)  # design §8
+DOWN_BOUND = bound(2.0)  # design §8
 UP_BOUND = 15.0
 
 

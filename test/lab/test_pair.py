@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from sennitlab import Lab, patient
+from sennitlab import Lab, bound, patient
 from sennitlab.sas import same_tunnel
 
 SETTLED = 5.0  # seconds after the start
@@ -91,4 +91,4 @@ def test_news_of_the_owners_new_charon_end_what_the_old_one_left(lab: Lab) -> No
     lab.wait(lambda: lab["h1"].charon_pid() not in (None, before), 10, "a new charon")
     lab.wait(lambda: same_tunnel(lab["h1"], lab["h2"]), 30, "one tunnel")
     took = time.monotonic() - begin
-    assert took <= patient(SETTLED), f"the void SA was gone after {took:.1f} s"
+    assert took <= bound(SETTLED), f"the void SA was gone after {took:.1f} s"

@@ -3,11 +3,11 @@
 
 import time
 
-from sennitlab import Lab, patient
+from sennitlab import Lab, bound, patient
 from sennitlab.sas import sas_of
 
 OUT_BOUND = patient(1.0)
-IN_BOUND = patient(5.0)
+IN_BOUND = bound(5.0)
 RATE = 50
 
 

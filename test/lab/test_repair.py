@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from sennitlab import Lab, patient
+from sennitlab import Lab, bound
 from sennitlab.host import Host
 from sennitlab.kernel import bridge_of, own_addresses, own_links, own_routes, own_tables
 from sennitlab.lab import DATAPLANE
 from sennitlab.sas import same_tunnel, sas_of
 
-KERNEL_BOUND = patient(1.0)
-IKE_BOUND = patient(3.0)
+KERNEL_BOUND = bound(1.0)
+IKE_BOUND = bound(3.0)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def host(lab: Lab) -> Iterator[Host]:
     lab.wait(lambda: lab["h1"].plan() == [], 5, "nothing is left to do")
 
 
-def comes_back(lab: Lab, look: Callable[[], Any], break_it: Callable[[], Any], bound: float,
+def comes_back(lab: Lab, look: Callable[[], Any], break_it: Callable[[], Any], within: float,
                what: str) -> float:
     """Breaks it, waits for look() to be as before; seconds it took, within the bound."""
     before = look()
@@ -38,7 +38,7 @@ def comes_back(lab: Lab, look: Callable[[], Any], break_it: Callable[[], Any], b
     break_it()
     lab.wait(lambda: look() == before, 10, f"{what} is back")
     took = time.monotonic() - begin
-    assert took <= bound, f"{what} came back only after {took:.2f} s"
+    assert took <= within, f"{what} came back only after {took:.2f} s"
     return took
 
 

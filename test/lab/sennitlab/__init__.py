@@ -27,6 +27,6 @@ flows. Nothing here sleeps but wait.wait_for().
 """
 
 from .lab import Lab
-from .wait import Unmet, patient, wait_for
+from .wait import Unmet, bound, patient, wait_for
 
-__all__ = ["Lab", "Unmet", "patient", "wait_for"]
+__all__ = ["Lab", "Unmet", "bound", "patient", "wait_for"]

@@ -2,6 +2,7 @@
 """Waiting for conditions. The only place of the lab that sleeps."""
 
 import json
+import math
 import os
 import subprocess
 import time
@@ -23,6 +24,12 @@ class Unmet(AssertionError):
 def patient(seconds: float) -> float:
     """A bound or a time-out as this machine can be held to it."""
     return seconds * PATIENCE
+
+
+def bound(seconds: float) -> float:
+    """What is promised within this time. Under emulation no duration says anything: no bound,
+    that it comes at all is what a wait's limit is for."""
+    return seconds if PATIENCE == 1 else math.inf
 
 
 def wait_for(predicate: Callable[[], T], limit: float, what: str,
