@@ -2,7 +2,8 @@
 /*
  * Numbered UDP packets between containers, to see every single loss.
  *
- *	sennit-flows --netns PATH --log FILE [--port N] [--rate N] [--size N] [--echo] [TARGET …]
+ *	sennit-flows --netns PATH --log FILE [--port N] [--rate N] [--size N] [--echo] [--ipv6]
+ *		[TARGET …]
  *
  * Enters the namespace and sends to each TARGET, --rate packets a second, and takes what others
  * send. Nothing is counted here: each event is a line of FILE, and who reads it (flows.py) joins
@@ -51,9 +52,17 @@ struct flow_packet {
 	uint32_t seq; /* network byte order */
 } __attribute__((packed));
 
+/* Whom to: all of one family. */
+union flow_end {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
 struct flows {
-	struct in_addr targets[FLOW_MAX_TARGETS];
+	union flow_end targets[FLOW_MAX_TARGETS];
 	size_t n_targets;
+	sa_family_t family;
 	uint64_t sent; /* to all: target sent % n_targets gets number sent / n_targets */
 	uint16_t port;
 	unsigned rate;
@@ -71,11 +80,13 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static void log_event(struct flows *f, char what, struct in_addr who, uint32_t seq, int err)
+static void log_event(struct flows *f, char what, const union flow_end *who, uint32_t seq, int err)
 {
-	char name[INET_ADDRSTRLEN];
+	const void *addr = f->family == AF_INET6 ? (const void *)&who->in6.sin6_addr
+						 : (const void *)&who->in.sin_addr;
+	char name[INET6_ADDRSTRLEN];
 
-	inet_ntop(AF_INET, &who, name, sizeof(name));
+	inet_ntop(f->family, addr, name, sizeof(name));
 	fprintf(f->log, "%c %" PRId64 " %s %u", what, now_us(), name, seq);
 	if (err)
 		fprintf(f->log, " %d", err);
@@ -90,11 +101,17 @@ static bool parse(const uint8_t *buf, ssize_t n, struct flow_packet *ret)
 	return memcmp(ret->mark, FLOW_MARK, sizeof(ret->mark)) == 0;
 }
 
+static bool is_error(const struct cmsghdr *c)
+{
+	return (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+	       (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR);
+}
+
 /* ICMP errors: what was sent, and why it did not arrive (ip(7), IP_RECVERR). */
 static void on_error(struct flows *f)
 {
 	uint8_t buf[FLOW_MAX_SIZE], control[512];
-	struct sockaddr_in to;
+	union flow_end to;
 	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
 	struct msghdr m = { .msg_name = &to,
 			    .msg_namelen = sizeof(to),
@@ -109,37 +126,40 @@ static void on_error(struct flows *f)
 	while ((n = recvmsg(f->sock, &m, MSG_ERRQUEUE)) >= 0) {
 		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
-		if (c && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) {
+		if (c && is_error(c)) {
 			memcpy(&err, CMSG_DATA(c), sizeof(err));
-			log_event(f, 'E', to.sin_addr,
-				  parse(buf, n, &p) ? ntohl(p.seq) : UINT32_MAX, err.ee_errno);
+			log_event(f, 'E', &to, parse(buf, n, &p) ? ntohl(p.seq) : UINT32_MAX,
+				  err.ee_errno);
 		}
 		m.msg_namelen = sizeof(to);
 		m.msg_controllen = sizeof(control);
 	}
 }
 
-static int send_packet(struct flows *f, enum flow_kind kind, struct in_addr to, uint32_t seq)
+static socklen_t size_of_end(const struct flows *f)
+{
+	return f->family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+}
+
+/* to: as it came, or as it was given. */
+static int send_packet(struct flows *f, enum flow_kind kind, const union flow_end *to, uint32_t seq)
 {
 	uint8_t buf[FLOW_MAX_SIZE] = { 0 };
 	struct flow_packet p = { .mark = FLOW_MARK, .kind = kind, .seq = htonl(seq) };
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_port = htons(f->port),
-				  .sin_addr = to };
 
 	memcpy(buf, &p, sizeof(p));
-	if (sendto(f->sock, buf, f->size, 0, (struct sockaddr *)&sa, sizeof(sa)) >= 0)
+	if (sendto(f->sock, buf, f->size, 0, &to->sa, size_of_end(f)) >= 0)
 		return 0;
 	/* it may only have told an earlier packet's ICMP error: take that and try again */
 	on_error(f);
-	if (sendto(f->sock, buf, f->size, 0, (struct sockaddr *)&sa, sizeof(sa)) >= 0)
+	if (sendto(f->sock, buf, f->size, 0, &to->sa, size_of_end(f)) >= 0)
 		return 0;
 	return errno;
 }
 
 static void send_next(struct flows *f)
 {
-	struct in_addr to = f->targets[f->sent % f->n_targets];
+	const union flow_end *to = &f->targets[f->sent % f->n_targets];
 	uint32_t seq = f->sent / f->n_targets;
 	int err = send_packet(f, f->kind, to, seq);
 
@@ -161,16 +181,17 @@ static void on_packet(struct flows *f)
 {
 	uint8_t buf[FLOW_MAX_SIZE];
 	struct flow_packet p;
-	struct sockaddr_in from;
+	union flow_end from;
 	socklen_t len = sizeof(from);
 	ssize_t n;
 
-	while ((n = recvfrom(f->sock, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len)) >= 0) {
+	while ((n = recvfrom(f->sock, buf, sizeof(buf), 0, &from.sa, &len)) >= 0) {
+		len = sizeof(from);
 		if (!parse(buf, n, &p))
 			continue;
-		log_event(f, p.kind == FLOW_ANSWER ? 'A' : 'R', from.sin_addr, ntohl(p.seq), 0);
+		log_event(f, p.kind == FLOW_ANSWER ? 'A' : 'R', &from, ntohl(p.seq), 0);
 		if (p.kind == FLOW_REQUEST)
-			(void)send_packet(f, FLOW_ANSWER, from.sin_addr, ntohl(p.seq));
+			(void)send_packet(f, FLOW_ANSWER, &from, ntohl(p.seq));
 	}
 }
 
@@ -241,17 +262,32 @@ static void open_signals(struct flows *f)
 		error(1, errno, "signalfd");
 }
 
+static void set_port(union flow_end *end, sa_family_t family, uint16_t port)
+{
+	end->sa.sa_family = family;
+	if (family == AF_INET6)
+		end->in6.sin6_port = htons(port);
+	else
+		end->in.sin_port = htons(port);
+}
+
 static void open_socket(struct flows *f)
 {
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(f->port) };
+	union flow_end any = { 0 };
 	int on = 1, off = IP_PMTUDISC_DONT, room = 4 << 20;
 
-	f->sock = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (f->sock < 0 || bind(f->sock, (struct sockaddr *)&any, sizeof(any)) < 0)
+	set_port(&any, f->family, f->port);
+	f->sock = socket(f->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (f->sock < 0 || bind(f->sock, &any.sa, size_of_end(f)) < 0)
 		error(1, errno, "UDP port %u", f->port);
-	setsockopt(f->sock, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 	/* large packets are to be cut into fragments, not refused */
-	setsockopt(f->sock, IPPROTO_IP, IP_MTU_DISCOVER, &off, sizeof(off));
+	if (f->family == AF_INET6) {
+		setsockopt(f->sock, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+		setsockopt(f->sock, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &off, sizeof(off));
+	} else {
+		setsockopt(f->sock, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+		setsockopt(f->sock, IPPROTO_IP, IP_MTU_DISCOVER, &off, sizeof(off));
+	}
 	/* a busy machine is no loss on the way: beyond rmem_max, as root may */
 	setsockopt(f->sock, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 }
@@ -275,16 +311,26 @@ static unsigned number(const char *text, unsigned min, unsigned max)
 	return v;
 }
 
+static void add_target(struct flows *f, const char *text)
+{
+	union flow_end *end = &f->targets[f->n_targets];
+	void *addr = f->family == AF_INET6 ? (void *)&end->in6.sin6_addr : &end->in.sin_addr;
+
+	if (f->n_targets == FLOW_MAX_TARGETS)
+		error(2, 0, "more than %d targets", FLOW_MAX_TARGETS);
+	f->n_targets++;
+	set_port(end, f->family, f->port);
+	if (inet_pton(f->family, text, addr) != 1)
+		error(2, 0, "%s: not an IPv%c address", text, f->family == AF_INET6 ? '6' : '4');
+}
+
 static void parse_options(struct flows *f, int argc, char **argv, const char **ret_netns)
 {
 	static const struct option options[] = {
-		{ "netns", required_argument, NULL, 'n' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "port", required_argument, NULL, 'p' },
-		{ "rate", required_argument, NULL, 'r' },
-		{ "size", required_argument, NULL, 's' },
-		{ "echo", no_argument, NULL, 'e' },
-		{ 0 },
+		{ "netns", required_argument, NULL, 'n' }, { "log", required_argument, NULL, 'l' },
+		{ "port", required_argument, NULL, 'p' },  { "rate", required_argument, NULL, 'r' },
+		{ "size", required_argument, NULL, 's' },  { "echo", no_argument, NULL, 'e' },
+		{ "ipv6", no_argument, NULL, '6' },        { 0 },
 	};
 	int c;
 
@@ -301,22 +347,22 @@ static void parse_options(struct flows *f, int argc, char **argv, const char **r
 			f->size = number(optarg, sizeof(struct flow_packet), FLOW_MAX_SIZE);
 		else if (c == 'e')
 			f->kind = FLOW_REQUEST;
+		else if (c == '6')
+			f->family = AF_INET6;
 		else
 			exit(2);
 	}
 	if (!*ret_netns || !f->log)
 		error(2, 0, "--netns and --log are needed");
-	for (int i = optind; i < argc; i++) {
-		if (f->n_targets == FLOW_MAX_TARGETS)
-			error(2, 0, "more than %d targets", FLOW_MAX_TARGETS);
-		if (inet_pton(AF_INET, argv[i], &f->targets[f->n_targets++]) != 1)
-			error(2, 0, "%s: not an IPv4 address", argv[i]);
-	}
+	for (int i = optind; i < argc; i++)
+		add_target(f, argv[i]);
 }
 
 int main(int argc, char **argv)
 {
-	struct flows f = { .port = 7000, .rate = 20, .size = 64, .kind = FLOW_ONE_WAY };
+	struct flows f = {
+		.port = 7000, .rate = 20, .size = 64, .kind = FLOW_ONE_WAY, .family = AF_INET
+	};
 	const char *netns = NULL;
 
 	parse_options(&f, argc, argv, &netns);

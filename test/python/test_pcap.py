@@ -146,3 +146,35 @@ def test_a_hundred_thousand_packets_take_seconds(tmp_path: Path) -> None:
     begin = time.process_time()
     assert not any(finder.clear(p.frame) for p in pcap.packets(path))
     assert time.process_time() - begin < 5
+
+
+# --- an overlay of IPv6
+
+finder6 = ClearFinder("fd42::/32")
+C61, C62, H61, H62 = "fd42:0:0:1::2", "fd42:0:0:2::2", "2001:db8::11", "2001:db8::12"
+
+
+def udp6(source: str, target: str) -> bytes:
+    return frames.ipv6(source, target, 17, frames.udp(7000, 7000, b"hello"))
+
+
+def told(ns: int, source: str, named: str) -> bytes:
+    return eth(frames.ipv6(source, H62, 58, frames.neighbour(ns, named)), 0x86dd)
+
+
+@pytest.mark.parametrize("frame, where", [
+    (eth(udp6(C61, H62), 0x86dd), "ip6 source"),
+    (eth(udp6(H61, C62), 0x86dd), "ip6 destination"),
+    (frames.vlan(eth(udp6(C61, C62), 0x86dd), 5), "vlan/ip6 source"),
+    (eth(frames.ipv6(H61, H62, 58, frames.icmp6(1, bytes(4), udp6(C61, C62))), 0x86dd),
+     "icmp6 quote/ip6 source"),
+    (told(135, H61, C62), "icmp6 target"),
+    (told(136, H61, C62), "icmp6 target"),
+    (eth(frames.ipv4(H1, H2, 41, udp6(C61, C62))), "6in4/ip6 source"),
+    (eth(udp6(H61, H62), 0x86dd), None),
+    (told(135, H61, H62), None),
+    (eth(udp(H1, H2, 4500, ESP)), None),
+])
+def test_clear_packets_of_ipv6_are_found(frame: bytes, where: str | None) -> None:
+    assert finder6.clear(frame) == where
+    assert finder.clear(frame) is None

@@ -3,12 +3,12 @@
 
 "In clear" is an overlay address anywhere an address can stand outside ESP:
 in an IP header (of every fragment too: each has its own), in the packet that
-an ICMP error quotes, in an ARP packet, in what a tunnel without encryption
+an ICMP error quotes, in an ARP packet or one of neighbour discovery, in what a tunnel without encryption
 (IPIP, 6in4, GRE, VXLAN) carries, behind VLAN tags.
 """
 
 import struct
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 
 ETH_HEADER = 14
 ETH_IPV4, ETH_ARP, ETH_IPV6 = 0x0800, 0x0806, 0x86dd
@@ -16,6 +16,7 @@ ETH_TAGS = (0x8100, 0x88a8, 0x9100)
 ETH_TEB = 0x6558  # Ethernet in GRE
 ICMP_REDIRECT = 5
 ICMP_QUOTES = (3, 4, ICMP_REDIRECT, 11, 12)
+ICMP6_QUOTES, ICMP6_NAMES = (1, 2, 3, 4), (135, 136, 137)
 PROTO_ICMP, PROTO_IPIP, PROTO_TCP, PROTO_UDP = 1, 4, 6, 17
 PROTO_IPV6, PROTO_GRE, PROTO_ESP, PROTO_ICMP6 = 41, 47, 50, 58
 PORT_IKE, PORT_NATT, PORT_VXLAN, PORT_MARKER, PORT_HTTP = 500, 4500, 4789, 9, 80
@@ -109,14 +110,16 @@ class ClearFinder:
     """clear(frame) says where a frame shows an address of the overlay, or None."""
 
     def __init__(self, overlay: str) -> None:
-        network = IPv4Network(overlay)
+        network = ip_network(overlay)
         self._network = int(network.network_address)
         self._mask = int(network.netmask)
+        self._size = network.max_prefixlen // 8
 
-    def _is_overlay(self, data: bytes, at: int) -> bool:
-        if at + 4 > len(data):
+    def _is_overlay(self, data: bytes, at: int, size: int = 4) -> bool:
+        """The address of so many bytes there is one of the overlay."""
+        if size != self._size or at + size > len(data):
             return False
-        return int.from_bytes(data[at:at + 4], "big") & self._mask == self._network
+        return int.from_bytes(data[at:at + size], "big") & self._mask == self._network
 
     def clear(self, frame: bytes) -> str | None:
         kind, at, tagged = _payload(frame)
@@ -151,11 +154,17 @@ class ClearFinder:
     def _ipv6(self, data: bytes, at: int, depth: int) -> str | None:
         if at + 40 > len(data):
             return None
+        if self._is_overlay(data, at + 8, 16):
+            return "ip6 source"
+        if self._is_overlay(data, at + 24, 16):
+            return "ip6 destination"
         return self._carried(data, data[at + 6], at + 40, depth)
 
     def _carried(self, data: bytes, proto: int, at: int, depth: int) -> str | None:
         if proto == PROTO_ICMP:
             return self._icmp(data, at, depth)
+        if proto == PROTO_ICMP6:
+            return self._icmp6(data, at, depth)
         if proto == PROTO_IPIP:
             return self._inner("ipip", self._by_ethertype(data, ETH_IPV4, at, depth + 1))
         if proto == PROTO_IPV6:
@@ -172,6 +181,16 @@ class ClearFinder:
         if data[at] == ICMP_REDIRECT and self._is_overlay(data, at + 4):
             return "icmp redirect gateway"
         return self._inner("icmp quote", self._by_ethertype(data, ETH_IPV4, at + 8, depth + 1))
+
+    def _icmp6(self, data: bytes, at: int, depth: int) -> str | None:
+        """Errors quote, and neighbour discovery and redirects name a target."""
+        if at >= len(data):
+            return None
+        if data[at] in ICMP6_NAMES and self._is_overlay(data, at + 8, 16):
+            return "icmp6 target"
+        if data[at] not in ICMP6_QUOTES:
+            return None
+        return self._inner("icmp6 quote", self._by_ethertype(data, ETH_IPV6, at + 8, depth + 1))
 
     def _gre(self, data: bytes, at: int, depth: int) -> str | None:
         if at + 4 > len(data):

@@ -2,13 +2,14 @@
 """A container: a network namespace, bare until `sennit attach` wires it."""
 
 import socket
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from .host import Host
 from .netns import Namespace
 from .wait import patient, wait_for
 
 INTERFACE = "eth0"
+Address = IPv4Address | IPv6Address
 
 
 class Container:
@@ -25,15 +26,15 @@ class Container:
     def detach(self) -> None:
         self.host.cli("detach", "--netns", str(self.ns.path))
 
-    def addresses(self) -> list[IPv4Address]:
-        """Of its eth0; empty while it has none."""
-        return [IPv4Address(a["local"])
+    def addresses(self) -> list[Address]:
+        """Of its eth0, without what it has by itself; empty while it has none."""
+        return [ip_address(a["local"])
                 for link in self.ns.ip_json("addr", "show")
                 if link.get("ifname") == INTERFACE
-                for a in link["addr_info"] if a["family"] == "inet"]
+                for a in link["addr_info"] if a["scope"] == "global"]
 
     @property
-    def ip(self) -> IPv4Address:
+    def ip(self) -> Address:
         addresses = self.addresses()
         assert len(addresses) == 1, f"{self.name} has the addresses {addresses}"
         return addresses[0]
@@ -44,27 +45,28 @@ class Container:
         return bytes.fromhex(link["address"].replace(":", ""))
 
     @property
-    def gateway(self) -> IPv4Address:
-        route, = self.ns.ip_json("route", "show", "default")
-        return IPv4Address(route["gateway"])
+    def gateway(self) -> Address:
+        route, = self.ns.ip_json(f"-{self.ip.version}", "route", "show", "default")
+        return ip_address(route["gateway"])
 
-    def ping(self, target: "Container | IPv4Address", limit: float = 1) -> bool:
+    def ping(self, target: "Container | IPv4Address | IPv6Address", limit: float = 1) -> bool:
         """One echo, answered within `limit` seconds?"""
-        address = target if isinstance(target, IPv4Address) else target.ip
+        address = target.ip if isinstance(target, Container) else target
         done = self.ns.run("ping", "-n", "-c", "1", "-W", f"{limit:g}", str(address), check=False,
                            limit=limit + 5)
         return done.returncode == 0
 
-    def wait_ping(self, target: "Container | IPv4Address", limit: float = 10) -> None:
+    def wait_ping(self, target: "Container | IPv4Address | IPv6Address", limit: float = 10) -> None:
         name = target.name if isinstance(target, Container) else str(target)
         wait_for(lambda: self.ping(target), limit, f"{self.name} reaches {name}",
                  self.host.describe)
 
     def udp(self, port: int = 0) -> socket.socket:
         """A UDP socket in here, with a time-out."""
-        sock = self.ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        v6 = self.ip.version == 6
+        sock = self.ns.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
         sock.settimeout(patient(2))
-        sock.bind(("0.0.0.0", port))
+        sock.bind(("::" if v6 else "0.0.0.0", port))
         return sock
 
     def raw(self, ethertype: int = 0x0003) -> socket.socket:

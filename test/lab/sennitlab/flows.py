@@ -112,6 +112,7 @@ class Flows:
         self._processes: list[subprocess.Popen[bytes]] = []
         options = [f"--port={port}", f"--rate={max(rate / PATIENCE, 1):.0f}", f"--size={size}"]
         options += ["--echo"] if echo else []
+        options += ["--ipv6"] if any(":" in a for a in self._address.values()) else []
         for c in containers:
             targets = [self._address[b] for a, b in sorted(pairs) if a == c.name]
             self._processes.append(subprocess.Popen(

@@ -4,7 +4,7 @@
 Without padding: a bridge trims it, and the frame could not be known again."""
 
 import struct
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 BROADCAST = b"\xff" * 6
 ARP_REQUEST, ARP_REPLY = 1, 2
@@ -51,3 +51,47 @@ def arp(operation: int, sender_mac: bytes, sender: str | IPv4Address, target_mac
         target: str | IPv4Address) -> bytes:
     return (struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + sender_mac
             + IPv4Address(sender).packed + target_mac + IPv4Address(target).packed)
+
+
+# --- IPv6
+
+ALL_NODES, ALL_NODES_MAC = "ff02::1", bytes.fromhex("333300000001")
+SOLICITATION, ADVERTISEMENT, ROUTER_ADVERTISEMENT, REDIRECT = 135, 136, 134, 137
+SOURCE_MAC, TARGET_MAC = 1, 2  # options of neighbour discovery
+
+
+def link_local(mac: bytes) -> str:
+    """The address that follows from a MAC."""
+    return str(IPv6Address(b"\xfe\x80" + bytes(6) + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe"
+                           + mac[3:]))
+
+
+def ipv6(source: str | IPv6Address, target: str | IPv6Address, proto: int, payload: bytes, *,
+         hops: int = 255) -> bytes:
+    """With the checksum of UDP and ICMPv6, which has to be right here."""
+    addresses = IPv6Address(source).packed + IPv6Address(target).packed
+    at = {17: 6, 58: 2}.get(proto)
+    if at is not None:
+        pseudo = addresses + struct.pack("!II", len(payload), proto)
+        total = checksum(pseudo + payload[:at] + b"\0\0" + payload[at + 2:]) or 0xffff
+        payload = payload[:at] + struct.pack("!H", total) + payload[at + 2:]
+    return struct.pack("!IHBB", 0x60000000, len(payload), proto, hops) + addresses + payload
+
+
+def icmp6(kind: int, rest: bytes, payload: bytes = b"") -> bytes:
+    return struct.pack("!BBH", kind, 0, 0) + rest + payload
+
+
+def mac_option(kind: int, mac: bytes) -> bytes:
+    return struct.pack("!BB", kind, 1) + mac
+
+
+def neighbour(kind: int, target: str | IPv6Address, option: bytes = b"") -> bytes:
+    """A solicitation, or an advertisement that overrides what is known."""
+    flags = b"\x20\0\0\0" if kind == ADVERTISEMENT else bytes(4)
+    return icmp6(kind, flags, IPv6Address(target).packed + option)
+
+
+def router_advertisement(lifetime_s: int) -> bytes:
+    """Of a default router, without prefixes."""
+    return icmp6(ROUTER_ADVERTISEMENT, struct.pack("!BBH", 64, 0, lifetime_s), bytes(8))

@@ -28,12 +28,12 @@ def environment() -> dict[str, str]:
 
 class Host:
     def __init__(self, host_id: str, number: int, ns: Namespace, address: IPv4Address,
-                 folder: Path, programs: Programs, *, trace: bool = False) -> None:
+                 folder: Path, programs: Programs, *, prefix: str, trace: bool = False) -> None:
         self.id = host_id
         self.number = number
         self.ns = ns
         self.address = address
-        self.prefix = f"10.42.{number}.0/24"
+        self.prefix = prefix
         self.folder = folder
         self.log = folder / "sennitd.log"
         self.config = folder / "config.json"

@@ -18,7 +18,7 @@ from .capture import Capture
 from .container import Container
 from .flows import Flows, Pair
 from .host import Host
-from .metadata import OVERLAY, Mesh, MetadataService
+from .metadata import OVERLAY, Mesh, MetadataService, prefix_of
 from .netns import Namespace
 from .router import Router
 from .wait import wait_for
@@ -54,7 +54,7 @@ class Lab:
 
     def __init__(self, hosts: int = 3, containers: int = 2, *, trace: bool = False,
                  settings: dict[str, Any] | None = None, capture: bool = True,
-                 permanent_neighbours: bool | None = None) -> None:
+                 permanent_neighbours: bool | None = None, overlay: str = OVERLAY) -> None:
         reap.reap()
         self.tag = f"{os.getpid()}x{next(_NUMBERS)}"
         self.programs = programs.find()
@@ -65,6 +65,7 @@ class Lab:
         self._containers_made = 0
         self._flows: list[Flows] = []
         self._trace = trace
+        self.overlay = overlay
         self._settings = settings or {}
         self._capture: Capture | None = None
         self._closed = False
@@ -94,8 +95,8 @@ class Lab:
         self.metadata_ns = meta = self._namespace("meta")
         self.wan.connect("meta", meta, METADATA)
         if capture:
-            self._capture = Capture(self.wan.ns, self.folder, OVERLAY)
-        self.mesh = Mesh(self.folder / "mesh.json", f"lab-{self.tag}")
+            self._capture = Capture(self.wan.ns, self.folder, self.overlay)
+        self.mesh = Mesh(self.folder / "mesh.json", f"lab-{self.tag}", self.overlay)
         self.metadata = MetadataService(self.programs.metadata, meta, METADATA, self.mesh.path,
                                         self.folder / "metadata.log")
         for number in range(1, hosts + 1):
@@ -109,7 +110,7 @@ class Lab:
         ns, address = self._namespace(host_id), host_address(number)
         self.wan.connect(host_id, ns, address)
         host = Host(host_id, number, ns, address, self.folder / host_id, self.programs,
-                    trace=self._trace)
+                    trace=self._trace, prefix=prefix_of(self.overlay, number))
         self.configure(host)
         self.hosts[host_id] = host
         self.mesh.add(host_id, address, host.prefix, write=False)
@@ -162,7 +163,8 @@ class Lab:
     def spare_host(self, host_id: str, place: str, number: int) -> Host:
         """A new host at a place that was prepared."""
         host = Host(host_id, number, self._namespaces[place], host_address(number),
-                    self.folder / host_id, self.programs, trace=self._trace)
+                    self.folder / host_id, self.programs, trace=self._trace,
+                    prefix=prefix_of(self.overlay, number))
         self.configure(host)
         self.hosts[host_id] = host
         self.mesh.add(host_id, host.address, host.prefix, write=False)

@@ -14,22 +14,28 @@ from typing import Any
 from .netns import Namespace
 from .wait import wait_for
 
-OVERLAY = "10.42.0.0/16"
+OVERLAY, OVERLAY6 = "10.42.0.0/16", "fd42::/32"
 PORT = 80
 _EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def prefix_of(overlay: str, number: int) -> str:
+    """The prefix of the host of this number."""
+    return f"fd42:0:0:{number:x}::/64" if overlay == OVERLAY6 else f"10.42.{number}.0/24"
 
 
 class Mesh:
     """mesh.json (src/model/mesh_file.h); every change is written at once, whole."""
 
-    def __init__(self, path: Path, mesh_id: str) -> None:
+    def __init__(self, path: Path, mesh_id: str, overlay: str = OVERLAY) -> None:
         self.path = path
+        self.overlay = overlay
         self.id = mesh_id
         self.hosts: dict[str, dict[str, Any]] = {}
         self._made = 0
 
     def write(self) -> None:
-        document = {"mesh": self.id, "name": "lab", "overlay": OVERLAY,
+        document = {"mesh": self.id, "name": "lab", "overlay": self.overlay,
                     "hosts": list(self.hosts.values())}
         new = self.path.with_suffix(".new")
         new.write_text(json.dumps(document, indent=2) + "\n")
