@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <linux/icmp.h>
+#include <netinet/icmp6.h>
 #include <netinet/ip.h>
+#include <sys/socket.h>
 
 #define ECHO_MAGIC 0x536e4563u /* "SnEc" */
 
-/* It comes back as it went, so the payload's byte order is ours alone. */
+/*
+ * It comes back as it went, so the payload's byte order is ours alone. ICMPv6 has the same
+ * form (RFC 4443 §4.1), and other types.
+ */
 struct message {
 	struct icmphdr icmp;
 	struct payload {
@@ -35,28 +40,37 @@ static uint16_t internet_checksum(const void *data, size_t len)
 	return (uint16_t)~sum;
 }
 
-void echo_encode(const struct echo *echo, uint8_t ret[static ECHO_SIZE])
+void echo_encode(const struct echo *echo, uint8_t family, uint8_t ret[static ECHO_SIZE])
 {
 	struct message m = {
-		.icmp = { .type = ICMP_ECHO,
+		.icmp = { .type = family == AF_INET6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO,
 			  .un.echo = { .id = echo->id, .sequence = (uint16_t)echo->token } },
 		.payload = { .magic = ECHO_MAGIC, .token = echo->token, .sent_us = echo->sent_us },
 	};
 
-	m.icmp.checksum = internet_checksum(&m, sizeof(m));
+	if (family == AF_INET)
+		m.icmp.checksum = internet_checksum(&m, sizeof(m));
 	memcpy(ret, &m, sizeof(m));
 }
 
-int echo_decode(const uint8_t *data, size_t len, uint16_t id, struct echo *ret)
+/* Bytes before the message. */
+static size_t header_length(const uint8_t *data, size_t len, uint8_t family)
 {
-	size_t ip_len = len >= sizeof(struct iphdr) ? 4u * (data[0] & 0x0f) : len;
+	if (family == AF_INET6)
+		return 0;
+	return len >= sizeof(struct iphdr) ? 4u * (data[0] & 0x0f) : len;
+}
+
+int echo_decode(const uint8_t *data, size_t len, uint8_t family, uint16_t id, struct echo *ret)
+{
+	size_t before = header_length(data, len, family);
 	struct message m;
 
-	if (len < ip_len + sizeof(m))
+	if (len < before + sizeof(m))
 		return -EBADMSG;
-	memcpy(&m, data + ip_len, sizeof(m));
-	if (m.icmp.type != ICMP_ECHOREPLY || m.icmp.un.echo.id != id ||
-	    m.payload.magic != ECHO_MAGIC)
+	memcpy(&m, data + before, sizeof(m));
+	if (m.icmp.type != (family == AF_INET6 ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) ||
+	    m.icmp.un.echo.id != id || m.payload.magic != ECHO_MAGIC)
 		return -EBADMSG;
 	*ret = (struct echo){ id, m.payload.token, m.payload.sent_us };
 	return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ICMP echoes that the peer's kernel answers: the request as it is sent,
- * the answer as raw sockets give it (raw(7): behind its IPv4 header). Pure.
+ * The ICMP and ICMPv6 echoes that the peer's kernel answers: the request as it is sent, the
+ * answer as raw sockets give it (raw(7): behind its header in IPv4; without one, and the
+ * checksum made and checked by the kernel, in IPv6: RFC 3542 §3). Pure.
  */
 #pragma once
 
@@ -15,6 +16,7 @@ struct echo {
 	int64_t sent_us;
 };
 
-void echo_encode(const struct echo *echo, uint8_t ret[static ECHO_SIZE]);
+/* family: AF_INET or AF_INET6. */
+void echo_encode(const struct echo *echo, uint8_t family, uint8_t ret[static ECHO_SIZE]);
 /* 0, or -EBADMSG: no answer to an echo of this id. */
-int echo_decode(const uint8_t *data, size_t len, uint16_t id, struct echo *ret);
+int echo_decode(const uint8_t *data, size_t len, uint8_t family, uint16_t id, struct echo *ret);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <linux/icmp.h>
 #include <net/if.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <time.h>
@@ -125,7 +126,7 @@ static void take_echo(struct leg *leg, const uint8_t *data, size_t len, const st
 	struct probe_peer *peer = find_sender(leg, from);
 	struct echo echo;
 
-	if (!peer || echo_decode(data, len, p->echo_id, &echo) < 0)
+	if (!peer || echo_decode(data, len, from->family, p->echo_id, &echo) < 0)
 		return;
 	p->stats.echoes_answered++;
 	p->handlers.echo_reply(peer->peer.id, echo.token, now_us() - echo.sent_us,
@@ -180,16 +181,19 @@ static void leg_close(struct leg *leg)
  */
 static int open_socket(const struct leg *leg, int type, int protocol, uint16_t port)
 {
-	_cleanup_close_ int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	const struct sn_addr *own = &leg->probe->settings.self_overlay_ip;
+	bool v6 = own->family == AF_INET6;
+	_cleanup_close_ int fd = socket(own->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
 	struct sockaddr_storage sa;
-	socklen_t sa_len = sn_addr_to_sockaddr(&leg->probe->settings.self_overlay_ip, port, &sa);
+	socklen_t sa_len = sn_addr_to_sockaddr(own, port, &sa);
 	const int on = 1;
 
 	if (fd < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, leg->device,
 		       (socklen_t)strlen(leg->device)) < 0 ||
-	    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_FREEBIND : IP_FREEBIND, &on,
+		       sizeof(on)) < 0 ||
 	    bind(fd, (struct sockaddr *)&sa, sa_len) < 0)
 		return -errno;
 	return sn_steal_fd(&fd);
@@ -205,26 +209,39 @@ static void note_trouble(struct probe *p, const char *what, int result)
 	snprintf(p->trouble, sizeof(p->trouble), "%s: %s", what, sn_strerror(result));
 }
 
+/* Fewer wake-ups for the echoes of others; take_echo() checks all the same. */
+static void pass_replies_only(int fd, bool v6)
+{
+	const uint32_t only = ~(1u << ICMP_ECHOREPLY);
+	struct icmp6_filter only6;
+
+	ICMP6_FILTER_SETBLOCKALL(&only6);
+	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &only6);
+	if (v6)
+		setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &only6, sizeof(only6));
+	else
+		setsockopt(fd, SOL_RAW, ICMP_FILTER, &only, sizeof(only));
+}
+
 static void leg_open(struct leg *leg)
 {
-	const uint32_t only_replies = ~(1u << ICMP_ECHOREPLY);
+	bool v6 = leg->probe->settings.self_overlay_ip.family == AF_INET6;
 
-	if (leg->udp >= 0 || leg->probe->settings.self_overlay_ip.family != AF_INET)
+	if (leg->udp >= 0 || !sn_addr_is_set(&leg->probe->settings.self_overlay_ip))
 		return;
 	leg->udp = open_socket(leg, SOCK_DGRAM, 0, SENNIT_HEARTBEAT_PORT);
 	if (leg->udp < 0) {
 		note_trouble(leg->probe, "the heartbeat port", leg->udp);
 		return;
 	}
-	leg->icmp = open_socket(leg, SOCK_RAW, IPPROTO_ICMP, 0);
+	leg->icmp = open_socket(leg, SOCK_RAW, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, 0);
 	if (leg->icmp < 0) {
 		note_trouble(leg->probe, "the echo socket", leg->icmp);
 		leg_close(leg);
 		return;
 	}
 	leg->probe->trouble_since = 0;
-	/* fewer wake-ups for the echoes of others; take_echo() checks all the same */
-	setsockopt(leg->icmp, SOL_RAW, ICMP_FILTER, &only_replies, sizeof(only_replies));
+	pass_replies_only(leg->icmp, v6);
 	leg->udp_io = loop_io_new(leg->probe->loop, leg->udp, LOOP_READ, on_udp, leg);
 	leg->icmp_io = loop_io_new(leg->probe->loop, leg->icmp, LOOP_READ, on_icmp, leg);
 }
@@ -337,7 +354,7 @@ void probe_send_echo(struct probe *p, const char *id, uint32_t token)
 	leg_open(peer->leg);
 	if (peer->leg->icmp < 0)
 		return;
-	echo_encode(&echo, data);
+	echo_encode(&echo, peer->peer.overlay_ip.family, data);
 	send_to(p, peer->leg->icmp, peer, 0, data, sizeof(data), &p->stats.echoes_sent);
 }
 
