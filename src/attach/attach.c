@@ -172,17 +172,34 @@ static uint32_t hash(const void *data, size_t len)
 	return h;
 }
 
-/* 02 (locally administered), a byte of the mesh, then the IPv4 address: unique on the bridge. */
-static void derive_mac(const char *mesh_id, const struct sn_addr *a, uint8_t ret[SN_MAC_SIZE])
+static bool mac_is_taken(const struct attachments *as, const uint8_t mac[static SN_MAC_SIZE])
 {
+	array_foreach(&as->table->items, item)
+		if (memcmp(item->mac, mac, SN_MAC_SIZE) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * 02 (locally administered), a byte of the mesh, then the IPv4 address: unique on the bridge.
+ * An IPv6 address does not fit; its hash is made unique here.
+ */
+static void derive_mac(const struct attachments *as, const struct sn_addr *a,
+		       uint8_t ret[static SN_MAC_SIZE])
+{
+	const char *mesh_id = as->place.mesh_id;
 	uint32_t h = hash(a->bytes, sn_addr_size(a));
 
 	ret[0] = 0x02;
 	ret[1] = (uint8_t)hash(mesh_id, strlen(mesh_id));
-	if (a->family == AF_INET)
+	if (a->family == AF_INET) {
 		memcpy(ret + 2, a->bytes, 4);
-	else
+		return;
+	}
+	do {
 		memcpy(ret + 2, &h, 4);
+		h++;
+	} while (mac_is_taken(as, ret));
 }
 
 /* An entry that is not ready, in the table and on disk. */
@@ -208,7 +225,7 @@ static int add_entry(struct attachments *as, const struct attach_request *req,
 		return r;
 	new_id(as, &a);
 	strcpy(a.ifname, req->ifname);
-	derive_mac(as->place.mesh_id, &a.addr.addr, a.mac);
+	derive_mac(as, &a.addr.addr, a.mac);
 	a.label = xstrdup_null(req->label);
 	*array_add(&as->table->items) = a;
 	if (!req->want)

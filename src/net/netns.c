@@ -6,10 +6,12 @@
  *
  * The pair is made in one request, its container end right in its namespace
  * with its last name and MAC: there is nothing to move or rename, and nobody
- * sees it half-named. IPv6 and lo of the container are its owner's.
+ * sees it half-named. lo of the container is its owner's, and so is IPv6, unless the
+ * address is one: container engines switch it off where their own network has none.
  */
 #include "net/netns.h"
 
+#include "base/file.h"
 #include "net/address.h"
 #include "net/link.h"
 #include "net/link_delete.h"
@@ -69,12 +71,38 @@ static int look(struct netlink *nl, struct visit *v)
 	return link_get(nl, v->a->ifname, &v->found, v->e);
 }
 
+/* Of the interface, in the namespace of this thread. */
+static int set_ipv6(const struct visit *v, const char *name, const char *value)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/sys/net/ipv6/conf/%s/%s", v->a->ifname, name);
+	int r = file_write_existing(path, value);
+
+	return r < 0 ? sn_error_set(v->e, r, "%s: %s", path, sn_strerror(r)) : 0;
+}
+
+/*
+ * The link-local address is the one that the guard knows, from the MAC, and not waited for;
+ * who gives advertisements there is no router.
+ */
+static int prepare_ipv6(const struct visit *v)
+{
+	int r = set_ipv6(v, "addr_gen_mode", "0");
+
+	if (r == 0)
+		r = set_ipv6(v, "accept_ra", "0");
+	if (r == 0)
+		r = set_ipv6(v, "accept_dad", "0");
+	return r < 0 ? r : set_ipv6(v, "disable_ipv6", "0");
+}
+
 static int configure(struct netlink *nl, struct visit *v)
 {
 	_cleanup_(rtnl_link_putp) struct rtnl_link *link = rtnl_link_alloc();
 	int r = look(nl, v);
 
 	sn_require(link);
+	if (r == 0 && v->a->addr.addr.family == AF_INET6)
+		r = prepare_ipv6(v);
 	if (r < 0)
 		return r;
 	r = address_add(nl, v->found.index, &v->a->addr, v->e);

@@ -23,8 +23,9 @@ int netns_check(int fd, struct netns_id *ret, struct sn_error *e);
  * address a->addr, up, default route by gateway. All or nothing: what was
  * made is deleted again on error. -EEXIST with e when the namespace has an
  * interface a->ifname that is not this attachment's; 0 when all of it is
- * there already. -ENODEV when there is no such bridge yet. lo and IPv6 of the
- * namespace are its owner's, and a default route it has is not taken over.
+ * there already. -ENODEV when there is no such bridge yet. lo of the namespace is
+ * its owner's, and a default route it has is not taken over. Where a->addr is of
+ * IPv6 that is switched on for the interface, without advertisements.
  *
  * Both are short (a few netlink round trips, 1 to 2 ms): the loop may call them.
  */

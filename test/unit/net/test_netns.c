@@ -170,6 +170,35 @@ static void attached_container_answers(void **state)
 	assert_true(ping(&c, MTU + 100));
 }
 
+/* As container engines leave a namespace whose own network has no IPv6. */
+static void container_with_an_ipv6_address_answers_at_once(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+	_cleanup_container_ struct container c;
+
+	want_bridge(&wanted, "snbr0");
+	want_address(&wanted, "snbr0", "fd42:0:0:1::1/64");
+	object_set_sort(&wanted);
+	fixture_converge(f, &wanted);
+	container_init(&c, 7);
+	assert_int_equal(sn_prefix_parse("fd42:0:0:1::7/64", &c.a.addr), 0);
+	assert_int_equal(sn_addr_parse("fd42:0:0:1::1", &c.gateway), 0);
+	assert_true(inside(&c, "for s in all default; do "
+			       "echo 1 >/proc/sys/net/ipv6/conf/$s/disable_ipv6; done"));
+	must_attach(&c);
+	/* neither address is tentative: nobody waits for anything */
+	assert_true(inside(&c, "ip -o -6 addr show eth0 | grep -v tentative | "
+			       "grep -q fd42:0:0:1::7/64"));
+	assert_true(inside(&c, "ip -o -6 addr show eth0 | grep -v tentative | "
+			       "grep -q fe80::42:aff:fe2a:107/64"));
+	assert_true(inside(&c, "ip -6 route | grep -q \"default via fd42:0:0:1::1 dev eth0\""));
+	assert_true(inside(&c, "ping -n -c 1 -W 5 fd42:0:0:1::1"));
+	/* lo is the owner's */
+	assert_true(inside(&c, "grep -q 1 /proc/sys/net/ipv6/conf/lo/disable_ipv6"));
+	must_attach(&c);
+}
+
 static void attached_twice_is_attached_once(void **state)
 {
 	struct fixture *f = fixture_get(state);
@@ -437,6 +466,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(only_foreign_network_namespaces_are_taken),
 		T(attached_container_answers),
+		T(container_with_an_ipv6_address_answers_at_once),
 		T(attached_twice_is_attached_once),
 		T(detach_removes_both_ends_and_is_done_once_more),
 		T(name_taken_in_the_namespace_is_told),
