@@ -35,6 +35,9 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 			d->snapshot ? surroundings_away(&d->around, snapshot_self(d->snapshot)) : 0,
 		.underlay_mtu = d->around.underlay.mtu,
 		.no_ipv6 = !net_has_ipv6(),
+		.ipv6_forwarding = d->around.ipv6_forwarding,
+		.advertised = d->around.advertised,
+		.n_advertised = d->around.n_advertised,
 	};
 	ret->attachments = attachments_all(d->attachments, &ret->n_attachments);
 	stand_in_ports(d, &ret->stand_in);
@@ -132,6 +135,9 @@ static uint64_t hash_intent(const struct daemon *d, const struct intent *intent)
 	hash = HASH_FIELD(hash, intent->uplink_forwarding);
 	hash = HASH_FIELD(hash, intent->docker_user);
 	hash = HASH_FIELD(hash, intent->underlay_mtu);
+	hash = HASH_FIELD(hash, intent->ipv6_forwarding);
+	for (size_t i = 0; i < intent->n_advertised; i++)
+		hash = HASH_FIELD(hash, intent->advertised[i]);
 	hash = HASH_FIELD(hash, intent->underlay_away);
 	hash = HASH_FIELD(hash, intent->stand_in);
 	for (size_t i = 0; i < intent->n_paths; i++) {

@@ -127,6 +127,9 @@ static int print_plan(struct net *net, const struct config *config, const struct
 	intent.underlay_away = surroundings_away(&look.seen, snapshot_self(snapshot));
 	intent.underlay_mtu = look.seen.underlay.mtu;
 	intent.no_ipv6 = !net_has_ipv6();
+	intent.ipv6_forwarding = look.seen.ipv6_forwarding;
+	intent.advertised = look.seen.advertised;
+	intent.n_advertised = look.seen.n_advertised;
 	dataplane = config->dataplane == DATAPLANE_XFRM ||
 				    (config->dataplane == DATAPLANE_AUTO && net_has_kernel_esp(net))
 			    ? &dataplane_xfrm

@@ -62,7 +62,9 @@ void surroundings_look_init(struct surroundings_look *look, const struct config 
 {
 	const struct host *self = snapshot_self(s);
 
-	*look = (struct surroundings_look){ .seen = *before, .first = before->n_own == 0 };
+	*look = (struct surroundings_look){ .seen = *before,
+					    .first = before->n_own == 0,
+					    .ipv6 = snapshot_overlay(s, AF_INET6) != NULL };
 	set_own(&look->seen, self, before);
 	if (sn_addr_is_set(&config->underlay_address)) {
 		look->addrs[look->n++] = config->underlay_address;
@@ -99,6 +101,19 @@ static void look_at_uplink(struct surroundings *s, struct net *net)
 	s->uplink_forwarding = reads_one(before) || reads_one(all);
 }
 
+static void look_at_advertised(struct surroundings *s, struct net *net)
+{
+	struct intent_device found[INTENT_ADVERTISED_MAX] = { 0 };
+	bool forwarding;
+	int n = net_advertised(net, found, &forwarding);
+
+	if (n < 0)
+		return;
+	memcpy(s->advertised, found, sizeof(found));
+	s->n_advertised = (size_t)n;
+	s->ipv6_forwarding = forwarding;
+}
+
 void surroundings_look_run(struct surroundings_look *look, struct net *net)
 {
 	struct net_underlay underlay;
@@ -112,4 +127,6 @@ void surroundings_look_run(struct surroundings_look *look, struct net *net)
 	docker_user = net_has_docker_user(net);
 	if (docker_user >= 0)
 		look->seen.docker_user = docker_user == 1;
+	if (look->ipv6)
+		look_at_advertised(&look->seen, net);
 }

@@ -20,6 +20,10 @@ struct surroundings {
 		int64_t missing_ms; /* since when no device has it, sn_now_ms(); 0: one has */
 	} own[HOST_MAX_ADDRESSES];  /* that the metadata say are ours */
 	size_t n_own;
+	/* of IPv6, as struct intent has them */
+	bool ipv6_forwarding;
+	struct intent_device advertised[INTENT_ADVERTISED_MAX];
+	size_t n_advertised;
 };
 
 /*
@@ -34,6 +38,7 @@ struct surroundings_look {
 	struct sn_addr addrs[NET_UNDERLAY_MAX];
 	size_t n;
 	bool first;
+	bool ipv6; /* the overlay has it */
 	struct surroundings seen;
 };
 

@@ -323,25 +323,35 @@ static bool reads_one(const char *path)
 	return look_line(path, text, sizeof(text)) == 0 && streq(text, "1");
 }
 
-/* The device of the default route, and whether it forwards without us (daemon.c). */
+/* What it was before sennit changed it is "1"; sysctls may be NULL. */
+static bool was_one(struct sysctls *sysctls, const char *path)
+{
+	char before[16] = "";
+
+	return sysctls && sysctl_original(sysctls, path, before, sizeof(before)) == 0 &&
+	       streq(before, "1");
+}
+
+/* The device of the default route, and whether the host forwards without us (surroundings.c). */
 static void look_at_uplink(struct exam *x, struct intent *intent)
 {
 	_cleanup_(sysctls_freep) struct sysctls *sysctls = NULL;
 	const struct link_info *link = NULL;
-	char path[96], before[16] = "";
 	struct sn_error e;
+	char path[96];
 	int index = 0;
 
+	if (sysctls_load(x->config->state_dir, &sysctls, &e) < 0)
+		sysctls = NULL;
+	intent->ipv6_forwarding = was_one(sysctls, "net/ipv6/conf/all/forwarding");
 	if (x->route && route_default_index(&index, &e) == 0)
 		link = link_table_find(&x->links, index);
 	if (!link)
 		return;
 	memcpy(intent->uplink, link->o.name, sizeof(intent->uplink));
 	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", intent->uplink);
-	if (sysctls_load(x->config->state_dir, &sysctls, &e) == 0)
-		sysctl_original(sysctls, path, before, sizeof(before));
 	intent->uplink_forwarding =
-		streq(before, "1") || reads_one("/proc/sys/net/ipv4/conf/all/forwarding");
+		was_one(sysctls, path) || reads_one("/proc/sys/net/ipv4/conf/all/forwarding");
 }
 
 void exam_look_at_mesh(struct exam *x)

@@ -44,6 +44,13 @@ struct intent_stand_in {
 	uint16_t port, port6; /* of the loopback; 0: none */
 };
 
+/* More are not looked for: a host has few devices that are no container's. */
+#define INTENT_ADVERTISED_MAX 32
+
+struct intent_device {
+	char name[IFNAMSIZ];
+};
+
 struct intent {
 	const struct config *config;
 	const struct snapshot *snapshot;
@@ -72,4 +79,11 @@ struct intent {
 	int underlay_mtu; /* of the device with our underlay address, bytes of IP; 0: not known */
 	bool no_ipv6;     /* the kernel has none: nothing of it can be set */
 	struct intent_stand_in stand_in;
+	bool ipv6_forwarding; /* it forwarded IPv6 before we asked it to */
+	/*
+	 * Devices of others that hear router advertisements, and would not as those of a
+	 * router. None where the host is one already.
+	 */
+	const struct intent_device *advertised;
+	size_t n_advertised;
 };

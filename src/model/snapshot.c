@@ -64,6 +64,16 @@ bool snapshot_is_flat(const struct snapshot *s)
 	return false;
 }
 
+const struct sn_prefix *snapshot_overlay(const struct snapshot *s, uint8_t family)
+{
+	return s->overlay.addr.family == family ? &s->overlay : NULL;
+}
+
+const struct sn_addr *host_overlay_ip(const struct host *h, uint8_t family)
+{
+	return h->overlay_ip.family == family ? &h->overlay_ip : NULL;
+}
+
 struct snapshot *snapshot_new(void)
 {
 	return xcalloc(1, sizeof(struct snapshot));

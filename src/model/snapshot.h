@@ -89,6 +89,11 @@ bool host_id_valid(const char *id);
 /* True when some prefix of some host is a single address: Rancher's flat plan. */
 bool snapshot_is_flat(const struct snapshot *s);
 
+/* The mesh's overlay of this family (AF_INET, AF_INET6); NULL when it has none. Borrowed. */
+const struct sn_prefix *snapshot_overlay(const struct snapshot *s, uint8_t family);
+/* As snapshot_overlay(): the host's own address of it, NULL when it has none. */
+const struct sn_addr *host_overlay_ip(const struct host *h, uint8_t family);
+
 struct snapshot *snapshot_new(void);
 void snapshot_free(struct snapshot *s);
 SN_DEFINE_CLEANUP(struct snapshot *, snapshot_free);

@@ -7,6 +7,7 @@
 #include "net/net.h"
 
 #include "net/address.h"
+#include "net/advertised.h"
 #include "net/docker_user.h"
 #include "net/link.h"
 #include "net/link_delete.h"
@@ -371,6 +372,23 @@ int net_has_docker_user(struct net *net)
 	struct sn_error e;
 
 	return docker_user_exists(nft_socket(net->nft), &e);
+}
+
+int net_advertised(struct net *net, struct intent_device ret[static INTENT_ADVERTISED_MAX],
+		   bool *ret_forwards)
+{
+	char value[16];
+	struct sn_error e;
+	int r = sysctl_original(net->sysctls, "net/ipv6/conf/all/forwarding", value, sizeof(value));
+	bool forwards = r == 0 && streq(value, "1");
+
+	/* -ENOENT: no IPv6 */
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = r < 0 || forwards ? 0 : advertised_devices(net->nl, net->sysctls, ret, &e);
+	if (r >= 0)
+		*ret_forwards = forwards;
+	return r;
 }
 
 int net_sysctl_original(struct net *net, const char *path, char *ret, size_t size)

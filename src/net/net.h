@@ -134,6 +134,13 @@ void net_watch_underlay(struct net *net, const struct net_underlay *underlay);
  * when it is not, or a negative errno: that is not known.
  */
 int net_has_docker_user(struct net *net);
+/*
+ * For struct intent: how many devices of others hear router advertisements (net/advertised.h),
+ * 0 where the host forwards IPv6 without us, which is *ret_forwards. A negative errno: neither
+ * is known, nothing is written.
+ */
+int net_advertised(struct net *net, struct intent_device ret[static INTENT_ADVERTISED_MAX],
+		   bool *ret_forwards);
 /* 0 with the value as text, or a negative errno. path as in object_sysctl. */
 int net_sysctl_read(const char *path, char *ret, size_t size);
 /* What it was before sennit first wrote it, as recorded; else what it is. As net_sysctl_read(). */

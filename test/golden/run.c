@@ -6,7 +6,8 @@
  *
  * intent.json	snapshot (its stored form), config (the file's form), attachments,
  *		secrets (ids), uplink, uplink_forwarding, docker_user, underlay_mtu,
- *		underlay_away (bits), no_ipv6, if_ids {"h2": 1}.
+ *		underlay_away (bits), no_ipv6, ipv6_forwarding, advertised (names),
+ *		if_ids {"h2": 1}.
  *		"like": another case; this one then holds only what differs (objects are
  *		merged, everything else is replaced).
  * observed.json	"like": the case whose wanted objects are there (absent: none);
@@ -33,6 +34,7 @@ struct case_intent {
 	struct attachment attachments[MAX_ITEMS];
 	struct intent_secret secrets[MAX_ITEMS];
 	struct if_ids if_ids;
+	struct intent_device advertised[MAX_ITEMS];
 	struct intent intent;
 };
 
@@ -116,6 +118,11 @@ static void read_lists(const json_t *doc, struct case_intent *ret)
 		snprintf(ret->secrets[in->n_secrets++].id, SECRET_ID_SIZE, "%s",
 			 json_string_value(v));
 	}
+	json_array_foreach(json_object_get(doc, "advertised"), i, v) {
+		sn_require(i < MAX_ITEMS);
+		snprintf(ret->advertised[in->n_advertised++].name, IFNAMSIZ, "%s",
+			 json_string_value(v));
+	}
 	json_object_foreach(json_object_get(doc, "if_ids"), peer, v) {
 		sn_require(if_ids_add(&ret->if_ids, peer, (uint32_t)json_integer_value(v)));
 	}
@@ -138,7 +145,9 @@ static void read_intent(const char *folder, struct case_intent *ret)
 	ret->intent.attachments = ret->attachments;
 	ret->intent.secrets = ret->secrets;
 	ret->intent.if_ids = &ret->if_ids;
+	ret->intent.advertised = ret->advertised;
 	ret->intent.uplink_forwarding = json_is_true(json_object_get(doc, "uplink_forwarding"));
+	ret->intent.ipv6_forwarding = json_is_true(json_object_get(doc, "ipv6_forwarding"));
 	ret->intent.no_ipv6 = json_is_true(json_object_get(doc, "no_ipv6"));
 	ret->intent.docker_user = json_is_true(json_object_get(doc, "docker_user"));
 	ret->intent.underlay_mtu = (int)json_integer_value(json_object_get(doc, "underlay_mtu"));
