@@ -12,24 +12,52 @@
 
 /* --- forwarding ---------------------------------------------------------------------------- */
 
+/* Why a setting has to be what it should be, and how grave it is when it is not. */
+static const struct {
+	const char *path_end, *value; /* NULL: any */
+	enum severity severity;
+	const char *why;
+} settings[] = {
+	{ "/forwarding", NULL, SEVERITY_FAULT,
+	  "The kernel drops what comes in there and is for another interface: containers' packets "
+	  "end on this host." },
+	{ "/disable_ipv6", "0", SEVERITY_FAULT,
+	  "The overlay is IPv6, and that link carries none." },
+	{ "/disable_ipv6", "1", SEVERITY_WARNING,
+	  "sennit's links carry no IPv6: what the host sends there by itself is nobody's." },
+	{ "/accept_ra", NULL, SEVERITY_WARNING,
+	  "An interface that forwards IPv6 hears no router advertisements otherwise: what came by "
+	  "them (address, default route) ends when it expires." },
+	{ NULL, NULL, SEVERITY_WARNING,
+	  "The bridge's own addresses are not usable before the kernel has looked for others that "
+	  "have them." },
+};
+
+static size_t setting_of(const struct object_sysctl *want)
+{
+	const char *end = strrchr(want->path, '/');
+	size_t i = 0;
+
+	while (settings[i].path_end &&
+	       (!end || !streq(end, settings[i].path_end) ||
+		(settings[i].value && !streq(settings[i].value, want->value))))
+		i++;
+	return i;
+}
+
 /* Of one setting that the data plane wants: the daemon sets it and keeps it, if it runs. */
 static bool judge_setting(struct exam *x, const struct object_sysctl *want)
 {
 	_cleanup_free_ char *path = xasprintf("/proc/sys/%s", want->path);
-	bool forwarding = strstr(want->path, "/forwarding") != NULL;
+	size_t setting = setting_of(want);
 	char value[64];
 	struct finding *f;
 
 	/* no such interface yet: check_objects() says so */
 	if (look_line(path, value, sizeof(value)) < 0 || streq(value, want->value))
 		return true;
-	f = exam_find(x, forwarding ? SEVERITY_FAULT : SEVERITY_WARNING,
-		      forwarding
-			      ? "The kernel drops what comes in there and is for another "
-				"interface: containers' packets end on this host."
-			      : "sennit's links carry no IPv6: what the host sends there by itself "
-				"is nobody's.",
-		      NULL, "%s is %s, and should be %s", path, value, want->value);
+	f = exam_find(x, settings[setting].severity, settings[setting].why, NULL,
+		      "%s is %s, and should be %s", path, value, want->value);
 	finding_set_next(f,
 			 "Look for what sets it (a file in /etc/sysctl.d or a start of 'sysctl "
 			 "--system' that sets net.ipv4.ip_forward=0 resets all interfaces)%s.",

@@ -227,6 +227,8 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 	wire_add_unreachable(intent, &ret->objects);
 	wire_add_bridge(intent, want_mtu(intent, ret), &ret->objects);
 	wire_add_forwarding(intent, DEVICE, &ret->objects);
+	if (wire_carries(intent, AF_INET6))
+		wire_set_ipv6(intent, DEVICE, &ret->objects);
 	array_foreach(&s->hosts, h) {
 		if (!tunnel_is_peer(s, h))
 			continue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * ESP in the kernel: an XFRM interface per peer, which an if_id ties to that
- * peer's SAs. Selectors are 0.0.0.0/0; which peer gets a packet is a matter
+ * peer's SAs. Selectors are 0.0.0.0/0 or ::/0; which peer gets a packet is a matter
  * of routes alone, so single addresses are carried like subnets and IKE never
  * hears of a container.
  *
@@ -53,19 +53,25 @@ static void add_link(const struct intent *intent, const struct host *peer, const
 	snprintf(l->alias, sizeof(l->alias), "sennit:%s:peer:%s", intent->snapshot->mesh_id,
 		 peer->id);
 	wire_add_forwarding(intent, device, set);
-	wire_disable_ipv6(intent, device, set);
+	wire_set_ipv6(intent, device, set);
 }
 
 static void add_conn(const struct intent *intent, const struct host *peer, uint32_t if_id,
 		     struct wanted *w)
 {
-	const struct sn_prefix all = { .addr = { .family = AF_INET }, .len = 0 };
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	struct object_ike_conn *c = tunnel_add_conn(intent, peer, w);
 
 	if (!c)
 		return;
-	*array_add(&c->local_ts) = all;
-	*array_add(&c->remote_ts) = all;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(families); i++) {
+		const struct sn_prefix all = { .addr = { .family = families[i] }, .len = 0 };
+
+		if (!wire_carries(intent, families[i]))
+			continue;
+		*array_add(&c->local_ts) = all;
+		*array_add(&c->remote_ts) = all;
+	}
 	c->if_id = if_id;
 	/* the policies of a new charon accept what still comes by the SAs that one left */
 	c->reqid = if_id;

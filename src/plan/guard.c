@@ -25,6 +25,7 @@
  */
 #include "plan/guard.h"
 
+#include "plan/frames6.h"
 #include "plan/wire.h"
 
 #include <stdio.h>
@@ -106,6 +107,10 @@ static void add_prerouting(struct guard *g)
 
 	chain_title(g->b, "from_container");
 	RULE(g, "%s saddr %s accept", g->ip, g->own);
+	/* neighbours of ours: what may stand in it the bridge's table has seen to */
+	if (wire_carries(g->intent, AF_INET6))
+		RULE(g, "ip6 saddr fe80::/10 icmpv6 type { nd-neighbor-solicit, "
+			"nd-neighbor-advert } accept");
 	RULE(g, "drop");
 	strbuf_adds(g->b, CHAIN_END);
 
@@ -119,7 +124,13 @@ static void add_prerouting(struct guard *g)
 /* True when forwarding on the uplink is our doing: for the containers' answers only. */
 static bool uplink_is_ours(const struct intent *intent)
 {
-	return wire_uplink(intent) && !intent->uplink_forwarding;
+	return wire_uplink(intent) && !intent->uplink_forwarding && wire_carries(intent, AF_INET);
+}
+
+/* The same of IPv6, which all devices forward or none. */
+static bool ipv6_is_ours(const struct intent *intent)
+{
+	return wire_carries(intent, AF_INET6) && !intent->ipv6_forwarding;
 }
 
 /* What passes through: containers and tunnels, and with masquerade containers to the outside. */
@@ -140,6 +151,8 @@ static void add_forward(struct guard *g)
 	RULE(g, "oifname \"%s\" drop", g->bridge);
 	if (uplink_is_ours(g->intent))
 		RULE(g, "iifname \"%s\" drop", wire_uplink(g->intent));
+	if (ipv6_is_ours(g->intent))
+		RULE(g, "meta nfproto ipv6 drop");
 	strbuf_adds(g->b, CHAIN_END);
 
 	chain_title(g->b, "into_tunnel");
@@ -270,17 +283,12 @@ static void add_containers(const struct intent *intent, struct strbuf *b)
 /*
  * IPv4 and ARP with the veth's own addresses pass; so does the probe for a
  * double address (RFC 5227), which has no sender address yet. Everything else
- * ends here: IPv6, VLAN tags, other types. The first rule of each chain looks
+ * ends here: VLAN tags, other types. The first rule of each chain looks
  * like what the next ones imply, but nft asks `meta protocol` there, which the
  * kernel answers for what is behind a VLAN tag.
  */
-static void bridge_table(const struct intent *intent, struct strbuf *b)
+static void add_frames4(struct strbuf *b)
 {
-	strbuf_adds(b, "table bridge sennit {\n");
-	add_containers(intent, b);
-	chain_begin(b, "prerouting", "filter", "prerouting", "dstnat");
-	strbuf_addf(b, "\t\tiifname \"%s*\" goto container\n", WIRE_VETH_PREFIX);
-	strbuf_adds(b, CHAIN_END);
 	chain_title(b, "container");
 	strbuf_adds(b, "\t\tether type != ip goto other_type\n");
 	strbuf_adds(b, "\t\tiifname . ether saddr . ip saddr @containers accept\n");
@@ -292,7 +300,26 @@ static void bridge_table(const struct intent *intent, struct strbuf *b)
 	strbuf_adds(b, "\t\tarp operation request arp saddr ip 0.0.0.0 "
 		       "iifname . ether saddr . arp daddr ip @containers "
 		       "iifname . arp saddr ether . arp daddr ip @containers accept\n");
-	strbuf_adds(b, "\t\tdrop\n" CHAIN_END "}\n");
+	strbuf_adds(b, "\t\tdrop\n" CHAIN_END);
+}
+
+static void bridge_table(const struct intent *intent, struct strbuf *b)
+{
+	bool v6 = wire_carries(intent, AF_INET6);
+
+	strbuf_adds(b, "table bridge sennit {\n");
+	if (v6)
+		frames6_add_sets(intent, b);
+	else
+		add_containers(intent, b);
+	chain_begin(b, "prerouting", "filter", "prerouting", "dstnat");
+	strbuf_addf(b, "\t\tiifname \"%s*\" goto container\n", WIRE_VETH_PREFIX);
+	strbuf_adds(b, CHAIN_END);
+	if (v6)
+		frames6_add_chains(b);
+	else
+		add_frames4(b);
+	strbuf_adds(b, "}\n");
 }
 
 static struct object_nft *add_table(struct object_set *set, const char *family)

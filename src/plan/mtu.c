@@ -14,6 +14,7 @@
 
 #include "plan/path.h"
 #include "plan/tunnel.h"
+#include "plan/wire.h"
 
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
@@ -25,6 +26,8 @@
 #define ESP_ICV 16
 /* Below it IPv4 does not promise that anything gets through unfragmented (RFC 791 §3.2). */
 #define MTU_MIN 576
+/* A link with less carries no IPv6 (RFC 8200 §5); Linux takes it off there. */
+#define MTU_MIN_IPV6 1280
 
 int mtu_inside(int underlay, uint8_t family)
 {
@@ -58,7 +61,7 @@ static uint8_t underlay_family(const struct intent *intent)
 	return AF_INET;
 }
 
-int mtu_of_containers(const struct intent *intent, int ceiling, struct wanted *w)
+static int without_fragments(const struct intent *intent, int ceiling, struct wanted *w)
 {
 	int underlay = intent->underlay_mtu, mtu = intent->config->mtu;
 	int fits = underlay ? mtu_inside(underlay, underlay_family(intent)) : MTU_UNKNOWN;
@@ -72,4 +75,17 @@ int mtu_of_containers(const struct intent *intent, int ceiling, struct wanted *w
 			      "packets go in fragments, or get lost",
 			      mtu, fits, underlay);
 	return mtu;
+}
+
+int mtu_of_containers(const struct intent *intent, int ceiling, struct wanted *w)
+{
+	int mtu = without_fragments(intent, ceiling, w);
+
+	if (!wire_carries(intent, AF_INET6) || mtu >= MTU_MIN_IPV6)
+		return mtu;
+	tunnel_remark(w,
+		      "an MTU of %d is less than IPv6 needs: it is %d, and large packets go in "
+		      "fragments, or get lost",
+		      mtu, MTU_MIN_IPV6);
+	return MTU_MIN_IPV6;
 }

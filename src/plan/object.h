@@ -19,6 +19,8 @@
 #define SENNIT_RTPROT 83
 /* Metric of the overlay's unreachable route: after every specific one. */
 #define SENNIT_UNREACHABLE_METRIC 4278198272u
+/* Of the other routes in IPv6, which knows no metric 0. */
+#define SENNIT_IPV6_METRIC 1024
 /* Links of ours begin so and carry an alias "sennit:<mesh>:<object>". */
 #define SENNIT_LINK_PREFIX "sn"
 /* Connections and shared keys of ours in charon begin so. */

@@ -8,15 +8,17 @@
 
 /*
  * When to come (add, change) and when to go, per kind; smaller is sooner. The
- * unreachable routes are guards, not traffic, and have a row of their own.
+ * unreachable routes are guards, not traffic, and have a row of their own; so has what
+ * lets a host keep its default route when forwarding is switched on (plan/wire.c).
  */
-enum { GUARD_ROUTE = OBJECT_KINDS, RANKS };
+enum { GUARD_ROUTE = OBJECT_KINDS, ACCEPT_RA, RANKS };
 static const struct {
 	int come, go;
 } ranks[RANKS] = {
-	[OBJECT_NFT] = { 0, 41 },     [OBJECT_RULE] = { 36, 9 },      [GUARD_ROUTE] = { 1, 40 },
-	[OBJECT_ROUTE] = { 35, 10 },  [OBJECT_IKE_CONN] = { 34, 11 }, [OBJECT_IKE_KEY] = { 33, 12 },
-	[OBJECT_SYSCTL] = { 31, 13 }, [OBJECT_ADDRESS] = { 32, 14 },  [OBJECT_LINK] = { 30, 15 },
+	[OBJECT_NFT] = { 0, 41 },    [OBJECT_RULE] = { 36, 9 },      [GUARD_ROUTE] = { 1, 40 },
+	[OBJECT_ROUTE] = { 35, 10 }, [OBJECT_IKE_CONN] = { 34, 11 }, [OBJECT_IKE_KEY] = { 33, 12 },
+	[ACCEPT_RA] = { 29, 16 },    [OBJECT_SYSCTL] = { 31, 13 },   [OBJECT_ADDRESS] = { 32, 14 },
+	[OBJECT_LINK] = { 30, 15 },
 };
 
 static const struct object *subject(const struct plan_step *s)
@@ -24,10 +26,25 @@ static const struct object *subject(const struct plan_step *s)
 	return s->wanted ? s->wanted : s->found;
 }
 
+static bool is_accept_ra(const struct object_sysctl *s)
+{
+	const char *name = strrchr(s->path, '/');
+
+	return name && streq(name, "/accept_ra");
+}
+
+static int row_of(const struct object *o)
+{
+	if (o->kind == OBJECT_ROUTE && o->route.unreachable)
+		return GUARD_ROUTE;
+	if (o->kind == OBJECT_SYSCTL && is_accept_ra(o->sysctl))
+		return ACCEPT_RA;
+	return (int)o->kind;
+}
+
 static int rank_of(const struct plan_step *s)
 {
-	const struct object *o = subject(s);
-	int row = o->kind == OBJECT_ROUTE && o->route.unreachable ? GUARD_ROUTE : (int)o->kind;
+	int row = row_of(subject(s));
 
 	return s->verb == PLAN_DELETE ? ranks[row].go : ranks[row].come;
 }

@@ -2,6 +2,7 @@
 #include "plan/tunnel.h"
 
 #include "plan/path.h"
+#include "plan/wire.h"
 
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
@@ -142,11 +143,5 @@ struct object_ike_conn *tunnel_add_conn(const struct intent *intent, const struc
 void tunnel_add_route(const struct intent *intent, const struct sn_prefix *dst, const char *device,
 		      struct object_set *set)
 {
-	struct object_route *r = &object_set_add(set, OBJECT_ROUTE)->route;
-
-	r->dst = *dst;
-	r->table = RT_TABLE_MAIN;
-	/* without it our own packets would carry the underlay's address */
-	r->src = snapshot_self(intent->snapshot)->overlay_ip;
-	snprintf(r->oif, sizeof(r->oif), "%s", device);
+	wire_add_route(intent, dst, device, set);
 }

@@ -49,11 +49,12 @@ int wire_check(const struct intent *intent, struct sn_error *e)
 {
 	const char *bridge = intent->config->bridge;
 
-	if (intent->snapshot->overlay.addr.family != AF_INET)
-		return sn_error_set(e, -EOPNOTSUPP,
-				    "the overlay %s is not IPv4, the only one carried yet; give "
-				    "the mesh an IPv4 overlay",
-				    SN_PREFIX_STR(&intent->snapshot->overlay));
+	if (wire_carries(intent, AF_INET6) && intent->no_ipv6)
+		return sn_error_set(
+			e, -EOPNOTSUPP,
+			"the overlay %s is IPv6, which this kernel has not (ipv6.disable=1 "
+			"on its command line?); give it IPv6, or the mesh an IPv4 overlay",
+			SN_PREFIX_STR(snapshot_overlay(intent->snapshot, AF_INET6)));
 	if (!name_is_plain(bridge) || !sn_startswith(bridge, SENNIT_LINK_PREFIX) ||
 	    sn_startswith(bridge, WIRE_VETH_PREFIX) || sn_startswith(bridge, WIRE_XFRM_PREFIX))
 		return sn_error_set(e, -EINVAL,
@@ -63,14 +64,44 @@ int wire_check(const struct intent *intent, struct sn_error *e)
 	return 0;
 }
 
+bool wire_carries(const struct intent *intent, uint8_t family)
+{
+	return snapshot_overlay(intent->snapshot, family) != NULL;
+}
+
 void wire_add_unreachable(const struct intent *intent, struct object_set *set)
 {
-	struct object_route *r = &object_set_add(set, OBJECT_ROUTE)->route;
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
 
-	r->dst = sn_prefix_network(&intent->snapshot->overlay);
+	for (size_t i = 0; i < SN_ARRAY_SIZE(families); i++) {
+		const struct sn_prefix *overlay = snapshot_overlay(intent->snapshot, families[i]);
+		struct object_route *r;
+
+		if (!overlay)
+			continue;
+		r = &object_set_add(set, OBJECT_ROUTE)->route;
+		r->dst = sn_prefix_network(overlay);
+		r->table = RT_TABLE_MAIN;
+		r->metric = SENNIT_UNREACHABLE_METRIC;
+		r->unreachable = true;
+	}
+}
+
+struct object_route *wire_add_route(const struct intent *intent, const struct sn_prefix *dst,
+				    const char *device, struct object_set *set)
+{
+	struct object_route *r = &object_set_add(set, OBJECT_ROUTE)->route;
+	const struct sn_addr *src =
+		host_overlay_ip(snapshot_self(intent->snapshot), dst->addr.family);
+
+	r->dst = *dst;
 	r->table = RT_TABLE_MAIN;
-	r->metric = SENNIT_UNREACHABLE_METRIC;
-	r->unreachable = true;
+	r->metric = dst->addr.family == AF_INET6 ? SENNIT_IPV6_METRIC : 0;
+	/* without it our own packets would carry the underlay's address */
+	if (src)
+		r->src = *src;
+	snprintf(r->oif, sizeof(r->oif), "%s", device);
+	return r;
 }
 
 static void add_sysctl(const char *family, const char *device, const char *name, const char *value,
@@ -98,15 +129,34 @@ void wire_add_forwarding(const struct intent *intent, const char *device, struct
 {
 	const char *uplink = wire_uplink(intent);
 
-	if (uplink && streq(device, uplink) && has_forwarding(device, set))
+	if (!wire_carries(intent, AF_INET) ||
+	    (uplink && streq(device, uplink) && has_forwarding(device, set)))
 		return;
 	add_sysctl("ipv4", device, "forwarding", "1", set);
 }
 
-void wire_disable_ipv6(const struct intent *intent, const char *device, struct object_set *set)
+void wire_set_ipv6(const struct intent *intent, const char *device, struct object_set *set)
 {
 	if (!intent->no_ipv6)
-		add_sysctl("ipv6", device, "disable_ipv6", "1", set);
+		add_sysctl("ipv6", device, "disable_ipv6",
+			   wire_carries(intent, AF_INET6) ? "0" : "1", set);
+}
+
+/*
+ * IPv6 is forwarded by a host or it is not, per device there is no such setting (6.17 brings
+ * one). What has to go on not being forwarded the guard drops. And a router hears no
+ * advertisements of other routers: the kernel takes the default routes that it learned so
+ * out in the moment it becomes one, but those of devices with accept_ra=2.
+ */
+static void add_ipv6_forwarding(const struct intent *intent, struct object_set *set)
+{
+	if (!wire_carries(intent, AF_INET6))
+		return;
+	for (size_t i = 0; i < intent->n_advertised; i++)
+		add_sysctl("ipv6", intent->advertised[i].name, "accept_ra", "2", set);
+	add_sysctl("ipv6", "all", "forwarding", "1", set);
+	/* our addresses are unique by allocation; the link-local one is needed at once */
+	add_sysctl("ipv6", intent->config->bridge, "accept_dad", "0", set);
 }
 
 /*
@@ -155,18 +205,6 @@ static void add_address(const char *device, const struct sn_addr *addr, uint8_t 
 	a->addr = (struct sn_prefix){ .addr = *addr, .len = len };
 }
 
-/* A container's single address: no subnet leads to it, so a route must. */
-static void add_single(const struct intent *intent, const struct sn_prefix *p,
-		       struct object_set *set)
-{
-	struct object_route *r = &object_set_add(set, OBJECT_ROUTE)->route;
-
-	r->dst = *p;
-	r->table = RT_TABLE_MAIN;
-	r->src = snapshot_self(intent->snapshot)->overlay_ip;
-	snprintf(r->oif, sizeof(r->oif), "%s", intent->config->bridge);
-}
-
 /* The gateway of each own subnet is the bridge. */
 static void add_addresses(const struct intent *intent, struct object_set *set)
 {
@@ -179,7 +217,8 @@ static void add_addresses(const struct intent *intent, struct object_set *set)
 		if (sn_addr_is_set(&gateway))
 			add_address(bridge, &gateway, p->len, set);
 		else if (sn_prefix_is_single(p))
-			add_single(intent, p, set);
+			/* a container's: no subnet leads to it */
+			wire_add_route(intent, p, bridge, set);
 	}
 }
 
@@ -200,7 +239,8 @@ static void add_rule(const struct intent *intent, const char *direction, const c
  */
 static void add_docker_user(const struct intent *intent, struct object_set *set)
 {
-	if (!intent->docker_user)
+	/* its rules for IPv6 stand in another table */
+	if (!intent->docker_user || !wire_carries(intent, AF_INET))
 		return;
 	add_rule(intent, "from", "iifname", set);
 	add_rule(intent, "to", "oifname", set);
@@ -217,7 +257,8 @@ void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *se
 	add_addresses(intent, set);
 	add_docker_user(intent, set);
 	wire_add_forwarding(intent, bridge, set);
-	wire_disable_ipv6(intent, bridge, set);
+	wire_set_ipv6(intent, bridge, set);
+	add_ipv6_forwarding(intent, set);
 	if (uplink)
 		wire_add_forwarding(intent, uplink, set);
 	for (size_t i = 0; i < intent->n_attachments; i++) {

@@ -38,7 +38,12 @@ void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *se
 /* A link of ours of this name, up, otherwise empty; valid until the next add. */
 struct object_link *wire_add_link(const char *name, enum link_kind kind, int mtu,
 				  struct object_set *set);
-/* net/ipv6/conf/<device>/disable_ipv6 = 1: a link of ours that carries none. */
-void wire_disable_ipv6(const struct intent *intent, const char *device, struct object_set *set);
-/* net/ipv4/conf/<device>/forwarding = 1. */
+/* The overlay has addresses of this family. */
+bool wire_carries(const struct intent *intent, uint8_t family);
+/* net/ipv4/conf/<device>/forwarding = 1, where the overlay has IPv4. */
 void wire_add_forwarding(const struct intent *intent, const char *device, struct object_set *set);
+/* net/ipv6/conf/<device>/disable_ipv6: a link of ours carries IPv6 if the overlay does. */
+void wire_set_ipv6(const struct intent *intent, const char *device, struct object_set *set);
+/* By this device, with our own overlay address as source; valid until the next add. */
+struct object_route *wire_add_route(const struct intent *intent, const struct sn_prefix *dst,
+				    const char *device, struct object_set *set);

@@ -141,16 +141,41 @@ static void libipsec_takes_single_addresses_inside_the_hosts_subnet(void **state
 	assert_int_equal(find_conn(&w, "sennit-h2")->remote_ts.n, 1);
 }
 
-static void both_refuse_an_ipv6_overlay(void **state)
+static void ipv6_mesh(struct mesh *m)
+{
+	mesh_init(m, 2, "fd42:1::/32");
+	mesh_add_prefix(m, 1, "fd42:1:1::/64");
+	mesh_add_prefix(m, 2, "fd42:1:2::/64");
+	mesh_finish(m);
+}
+
+static void both_carry_an_ipv6_overlay(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(planes); i++) {
+		_cleanup_wanted_ struct wanted w = { 0 };
+		_cleanup_mesh_ struct mesh m;
+		const struct object_ike_conn *c;
+
+		ipv6_mesh(&m);
+		expect_want(planes[i], &m, &w);
+		c = find_conn(&w, "sennit-h2");
+		assert_non_null(c);
+		assert_int_equal(c->local_ts.n, 1);
+		assert_int_equal(c->local_ts.v[0].addr.family, AF_INET6);
+		assert_int_equal(c->remote_ts.v[0].addr.family, AF_INET6);
+	}
+}
+
+static void both_refuse_an_ipv6_overlay_on_a_kernel_without(void **state)
 {
 	_cleanup_mesh_ struct mesh m;
 
 	(void)state;
-	mesh_init(&m, 1, "fd42:1::/32");
-	mesh_add_prefix(&m, 1, "fd42:1:1::/64");
-	mesh_finish(&m);
+	ipv6_mesh(&m);
+	m.intent.no_ipv6 = true;
 	for (size_t i = 0; i < SN_ARRAY_SIZE(planes); i++)
-		expect_refusal(planes[i], &m, -EOPNOTSUPP, "not IPv4");
+		expect_refusal(planes[i], &m, -EOPNOTSUPP, "which this kernel has not");
 }
 
 static void bridge_names_that_the_guard_would_mistake_are_refused(void **state)
@@ -412,7 +437,8 @@ int main(void)
 		cmocka_unit_test(libipsec_loses_only_the_tunnel_of_a_host_without_subnet),
 		cmocka_unit_test(libipsec_leaves_out_single_addresses_beside_a_subnet),
 		cmocka_unit_test(libipsec_takes_single_addresses_inside_the_hosts_subnet),
-		cmocka_unit_test(both_refuse_an_ipv6_overlay),
+		cmocka_unit_test(both_carry_an_ipv6_overlay),
+		cmocka_unit_test(both_refuse_an_ipv6_overlay_on_a_kernel_without),
 		cmocka_unit_test(bridge_names_that_the_guard_would_mistake_are_refused),
 		cmocka_unit_test(an_uplink_of_an_odd_name_is_left_alone),
 		cmocka_unit_test(a_secret_listed_twice_is_one_key),

@@ -155,6 +155,29 @@ static void ipv6_overlay_lists_as_written(void **state)
 	mesh_add_prefix(&m, 1, "fd42:1:3::7/128");
 	mesh_finish(&m);
 	expect_roundtrip(&m);
+	m.intent.ipv6_forwarding = true;
+	expect_roundtrip(&m);
+}
+
+/* Also MACs with zeros in front, and addresses that end alike. */
+static void ipv6_containers_list_as_written(void **state)
+{
+	static const char *const subnets[] = { "fd42:1:1::", "fd42:1:2::", "fd42:1:1:0:ff00::" };
+	_cleanup_mesh_ struct mesh m;
+
+	(void)state;
+	mesh_init(&m, 1, "fd42:1::/32");
+	mesh_add_prefix(&m, 1, "fd42:1:1::/64");
+	mesh_add_prefix(&m, 1, "fd42:1:2::/64");
+	mesh_finish(&m);
+	for (uint32_t i = 0; i < 60; i++) {
+		_cleanup_free_ char *addr = xasprintf("%s%x/64", subnets[i % 3], 2 + i * 37 % 512);
+
+		mesh_attach(&m, addr, i);
+		if (i % 7 == 0)
+			memset(m.attachments[i].mac, 0, 1 + i % 5);
+	}
+	expect_roundtrip(&m);
 }
 
 /* Only for the families in which this host has an underlay; the guard is neither of them. */
@@ -209,6 +232,7 @@ int main(void)
 		cmocka_unit_test(containers_of_one_address_list_as_written),
 		cmocka_unit_test(ipv6_overlay_lists_as_written),
 		cmocka_unit_test(stand_in_lists_as_written),
+		cmocka_unit_test(ipv6_containers_list_as_written),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

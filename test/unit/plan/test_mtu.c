@@ -80,6 +80,25 @@ static void a_further_path_by_ipv6_counts_where_both_ends_have_it(void **state)
 	wanted_fini(&w);
 }
 
+static void an_ipv6_overlay_has_what_ipv6_needs(void **state)
+{
+	_cleanup_mesh_ struct mesh m;
+	struct wanted w = { 0 };
+
+	(void)state;
+	mesh_init(&m, 1, "fd42:1::/32");
+	mesh_add_prefix(&m, 1, "fd42:1:1::/64");
+	mesh_finish(&m);
+	m.intent.underlay_mtu = 1500;
+	assert_int_equal(mtu_of_containers(&m.intent, 65535, &w), 1438);
+	assert_int_equal(w.remarks.n, 0);
+	m.intent.underlay_mtu = 1300;
+	assert_int_equal(mtu_of_containers(&m.intent, 65535, &w), 1280);
+	assert_int_equal(w.remarks.n, 1);
+	assert_non_null(strstr(w.remarks.v[0], "less than IPv6 needs"));
+	wanted_fini(&w);
+}
+
 static void what_is_configured_is_taken_with_a_warning(void **state)
 {
 	_cleanup_mesh_ struct mesh m;
@@ -124,6 +143,7 @@ int main(void)
 		cmocka_unit_test(never_less_than_ipv4_needs),
 		cmocka_unit_test(one_peer_by_ipv6_is_enough_for_the_larger_header),
 		cmocka_unit_test(a_further_path_by_ipv6_counts_where_both_ends_have_it),
+		cmocka_unit_test(an_ipv6_overlay_has_what_ipv6_needs),
 		cmocka_unit_test(what_is_configured_is_taken_with_a_warning),
 		cmocka_unit_test(an_underlay_that_is_not_known_is_an_ordinary_one),
 	};
