@@ -64,10 +64,20 @@ void stand_in_prepare(struct daemon *d)
 	loop_worker_submit(d->worker, t, try_rule, trial_done);
 }
 
-static bool is_needed(const struct daemon *d)
+/* A host that has just been started has nothing to go on with. */
+static bool has_sas(struct daemon *d)
+{
+	_cleanup_net_xfrm_ struct net_xfrm x = { 0 };
+	struct sn_error e;
+
+	return ike_get_stats(d->ike)->outages > 0 ||
+	       (net_xfrm_read(d->net, &x, &e) == 0 && x.sas.n > 0);
+}
+
+static bool is_needed(struct daemon *d)
 {
 	return d->dataplane->kernel_esp && d->snapshot && !d->down && !d->wanted.guard_only &&
-	       !d->stand_in.socket && !d->stand_in.failed;
+	       !d->stand_in.socket && !d->stand_in.failed && has_sas(d);
 }
 
 static void on_added(int result, const struct sn_error *e, void *user)
