@@ -113,7 +113,8 @@ static int configure(struct netlink *nl, struct visit *v)
 	r = link_send(nl, link, 0, v->e);
 	if (r < 0)
 		return sn_error_wrap(v->e, "set up");
-	r = route_add_default(nl, v->found.index, v->gateway, v->e);
+	r = route_add_default(nl, v->found.index, v->gateway, sn_prefix_is_single(&v->a->addr),
+			      v->e);
 	return r < 0 ? sn_error_wrap(v->e, "default route by %s", SN_ADDR_STR(v->gateway)) : 0;
 }
 

@@ -20,7 +20,8 @@ int netns_check(int fd, struct netns_id *ret, struct sn_error *e);
 /*
  * Makes the veth pair of an attachment: host end a->veth with alias, mtu,
  * master bridge, up; container end a->ifname in the namespace with a->mac,
- * address a->addr, up, default route by gateway. All or nothing: what was
+ * address a->addr, up, default route by gateway, which a single address need
+ * not have in its subnet. All or nothing: what was
  * made is deleted again on error. -EEXIST with e when the namespace has an
  * interface a->ifname that is not this attachment's; 0 when all of it is
  * there already. -ENODEV when there is no such bridge yet. lo of the namespace is

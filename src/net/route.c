@@ -357,7 +357,7 @@ int route_default_index(int *ret, struct sn_error *e)
 	return 0;
 }
 
-int route_add_default(struct netlink *nl, int index, const struct sn_addr *gateway,
+int route_add_default(struct netlink *nl, int index, const struct sn_addr *gateway, bool onlink,
 		      struct sn_error *e)
 {
 	struct default_search s = { .gateway = gateway };
@@ -372,6 +372,7 @@ int route_add_default(struct netlink *nl, int index, const struct sn_addr *gatew
 	rtm->rtm_protocol = SENNIT_RTPROT;
 	rtm->rtm_scope = RT_SCOPE_UNIVERSE;
 	rtm->rtm_type = RTN_UNICAST;
+	rtm->rtm_flags = onlink ? RTNH_F_ONLINK : 0;
 	mnl_attr_put(&req.h, RTA_GATEWAY, sn_addr_size(gateway), gateway->bytes);
 	mnl_attr_put_u32(&req.h, RTA_OIF, (uint32_t)index);
 	r = netlink_order(nl, &req.h, e);

@@ -27,7 +27,8 @@ int route_apply(struct netlink *nl, const struct plan_step *step, struct sn_erro
 int route_default_index(int *ret, struct sn_error *e);
 /*
  * Adds the IPv4 or IPv6 default route by gateway through this device, for
- * containers. 0, also when this very route is there, or a negative errno with e.
+ * containers; onlink: no subnet of the device leads to the gateway. 0, also when this very route is
+ * there, or a negative errno with e.
  */
-int route_add_default(struct netlink *nl, int index, const struct sn_addr *gateway,
+int route_add_default(struct netlink *nl, int index, const struct sn_addr *gateway, bool onlink,
 		      struct sn_error *e);

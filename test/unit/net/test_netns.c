@@ -349,6 +349,23 @@ static void namespaces_are_found_again_for_another_mtu(void **state)
 	unlink(path);
 }
 
+/* As in the flat plan: nothing but a route leads to it, and nothing but the wire to its gateway. */
+static void single_address_answers(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_container_ struct container c;
+
+	make_bridge(f);
+	container_init(&c, 7);
+	c.a.addr.len = 32;
+	must_attach(&c);
+	must_attach(&c);
+	assert_true(inside(&c, "ip -o addr show eth0 | grep -q \"10.42.1.7/32\""));
+	assert_true(inside(&c, "ip route | grep -q \"default via 10.42.1.1 dev eth0.*onlink\""));
+	sh("ip route add 10.42.1.7/32 dev snbr0 src 10.42.1.1");
+	assert_true(ping(&c, 56));
+}
+
 static void half_made_attach_is_undone(void **state)
 {
 	struct fixture *f = fixture_get(state);
@@ -471,6 +488,7 @@ int main(void)
 		T(detach_removes_both_ends_and_is_done_once_more),
 		T(name_taken_in_the_namespace_is_told),
 		T(name_taken_on_the_host_is_told),
+		T(single_address_answers),
 		T(half_made_attach_is_undone),
 		T(namespaces_are_found_again_for_another_mtu),
 		T(other_default_route_is_not_taken_over),
