@@ -210,7 +210,7 @@ def c_files() -> list[str]:
 LAB_ASAN = ("test_demo_path.py", "test_restart.py", "test_attach.py", "test_lifecycle.py")
 # of the lab, what differs most with the kernel carrying ESP
 LAB_VM = ("test_demo_path.py", "test_restart.py", "test_xfrm_numbers.py", "test_xfrm_charon.py",
-          "test_xfrm_holes.py", "test_ipv6.py")
+          "test_xfrm_holes.py", "test_xfrm_survive.py", "test_ipv6.py")
 
 
 @dataclass

@@ -9,6 +9,7 @@ some twenty times slower (test/vm/README.md), which is more than its limits have
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +18,14 @@ import pytest
 
 from conftest import end_and_judge
 from sennitlab import Lab, programs
-from sennitlab.flows import Flows, Report
+from sennitlab.container import Container
+from sennitlab.flows import Flows, Pair, Report
 from sennitlab.host import Host
 from sennitlab.kernel import own_tables
 from sennitlab.manager import Manager, start_managed
-from sennitlab.sas import same_tunnel
-from sennitlab.wait import PATIENCE
+from sennitlab.sas import same_tunnel, sas_of
+from sennitlab.wait import PATIENCE, patient
+from sennitlab.wan import OUTSIDE, host_address
 
 RATE = 100
 SLOWER = 4 if PATIENCE > 1 else 1
@@ -35,7 +38,7 @@ rows: list[str] = []
 @pytest.fixture(scope="module", autouse=True)
 def table(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    text = "\n".join([f"{'what ends, returns or changes':50} {'sent':>6} lost, a direction", *rows])
+    text = "\n".join([f"{'what ends, returns or changes':50} {'sent':>6} lost, a pair", *rows])
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         print("\n" + text)
@@ -44,13 +47,15 @@ def table(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def lab(built: programs.Programs, request: pytest.FixtureRequest) -> Iterator[Lab]:
+def lab(built: programs.Programs, request: pytest.FixtureRequest, long: bool) -> Iterator[Lab]:
+    if request.param == "plain" and not long:
+        pytest.skip("with --long")
     made = Lab(hosts=2, containers=1, settings={
         "ike": {"start": False, "encap": WAYS[request.param]}})
     managers: dict[str, Manager] = {}
     try:
         managers.update(start_managed(made))
-        made.managers, made.way = managers, request.param  # type: ignore[attr-defined]
+        made.managers, made.way = managers, f", {request.param}"  # type: ignore[attr-defined]
         yield made
         for manager in managers.values():
             manager.end_charon(signal.SIGTERM)
@@ -65,19 +70,32 @@ def manager_of(lab: Lab, host: Host) -> Manager:
     return lab.managers[host.id]  # type: ignore[attr-defined]
 
 
-def note(lab: Lab, what: str, report: Report, since: float, until: float) -> list[int]:
-    """A row of the table; the losses of each direction."""
-    lost = [len(report.lost(since, until, {pair})) for pair in sorted(report.sent)]
-    sent = sum(since <= when <= until for times in report.sent.values() for when in times.values())
-    what = f"{what}, {lab.way}"  # type: ignore[attr-defined]
-    rows.append(f"{what:50} {sent:6} {', '.join(map(str, lost))}")
+def flows_of(lab: Lab, pairs: set[Pair] | None = None) -> Flows:
+    return lab.flows(pairs, rate=RATE // SLOWER)
+
+
+def note(lab: Lab, what: str, report: Report, since: float, until: float,
+         of: set[Pair] | None = None) -> list[int]:
+    """A row of the table; the losses of each pair."""
+    pairs = sorted(of or report.sent)
+    lost = [len(report.lost(since, until, {pair})) for pair in pairs]
+    sent = sum(since <= when <= until for pair in pairs for when in report.sent[pair].values())
+    add_row(what + getattr(lab, "way", ""), sent, lost)
     return lost
+
+
+def add_row(what: str, sent: int, lost: list[int]) -> None:
+    rows.append(f"{what:50} {sent:6} {', '.join(map(str, lost))}")
 
 
 def spis(host: Host) -> set[str]:
     """Of all SAs in the kernel, as charon writes them."""
     words = host.ns.run("ip", "xfrm", "state").stdout.split()
     return {words[i + 1].removeprefix("0x") for i, word in enumerate(words) if word == "spi"}
+
+
+def other(lab: Lab, host: Host) -> Host:
+    return lab["h2" if host.id == "h1" else "h1"]
 
 
 def end_charon(lab: Lab, host: Host) -> None:
@@ -97,11 +115,17 @@ def charon_returns(lab: Lab, host: Host, old: set[str]) -> None:
 def test_charon_is_killed_and_returns(lab: Lab, name: str) -> None:
     """h1 owns the pair. Whoever has lost its charon, the other's believes in the old SAs."""
     host, old = lab[name], spis(lab[name])
-    with lab.flows(rate=RATE // SLOWER) as flows:
+
+    def told() -> dict[str, str]:
+        return other(lab, host).peers()[name]
+
+    with flows_of(lab) as flows:
         flows.wait_all_arrive(5)
         begin = time.monotonic()
         end_charon(lab, host)
         flows.wait_sent(3 * RATE, 30)
+        lab.wait(lambda: told()["cause"] == "ike-restarting", 5, "the other end knows why")
+        assert told()["state"] == "degraded" and "its charon is away" in told()["evidence"]
         assert host.plan() == []
         away = time.monotonic()
         charon_returns(lab, host, old)
@@ -115,9 +139,19 @@ def test_charon_is_killed_and_returns(lab: Lab, name: str) -> None:
     assert not report.lost(since=back), report.table()
 
 
+def passes_on(lab: Lab, container: Container) -> bool:
+    """What looks like ESP in UDP, of a container for somebody outside, is left alone."""
+    packet = b"no ESP of ours"
+    with lab.wan.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear, container.udp() as mouth:
+        ear.settimeout(patient(2))
+        ear.bind((str(OUTSIDE), 4500))
+        mouth.sendto(packet, (str(OUTSIDE), 4500))
+        return ear.recv(99) == packet
+
+
 def test_a_sennitd_that_finds_no_charon_stands_in(lab: Lab) -> None:
     host, old = lab["h1"], spis(lab["h1"])
-    with lab.flows(rate=RATE // SLOWER) as flows:
+    with flows_of(lab) as flows:
         flows.wait_all_arrive(5)
         manager_of(lab, host).end_charon(signal.SIGKILL)
         host.kill()
@@ -127,7 +161,76 @@ def test_a_sennitd_that_finds_no_charon_stands_in(lab: Lab) -> None:
         since = time.monotonic()
         flows.wait_sent(RATE, 20)
         until = time.monotonic()
+        assert passes_on(lab, lab.c("c1"))
         charon_returns(lab, host, old)
         report = flows.stop()
     lost = note(lab, "sennitd returns, charon is away", report, since, until)
     assert not any(lost), report.table()
+
+
+def test_sennitd_is_killed_and_returns(lab: Lab, long: bool) -> None:
+    """More of it: test_restart.py."""
+    if not long:
+        pytest.skip("with --long")
+    with flows_of(lab) as flows:
+        flows.wait_all_arrive(5)
+        begin = time.monotonic()
+        lab["h1"].kill()
+        flows.wait_sent(RATE, 20)
+        lab["h1"].start()
+        lab["h1"].wait_answers()
+        lab.wait_all_up()
+        report = flows.stop()
+    assert not any(note(lab, "sennitd is killed and returns", report, begin, time.monotonic()))
+
+
+@pytest.mark.parametrize("which", ["CHILD_SA", "IKE_SA"])
+def test_keys_are_renewed(lab: Lab, which: str, long: bool) -> None:
+    if not long:
+        pytest.skip("with --long")
+    host = lab["h1"]
+
+    def keys() -> str:
+        tunnel = host.peers()["h2"]["tunnel"]
+        return str(tunnel["spi_i"] if which == "IKE_SA" else tunnel["child"]["spi_in"])
+
+    with flows_of(lab) as flows:
+        flows.wait_all_arrive(5)
+        begin = time.monotonic()
+        for _ in range(3):
+            old = keys()
+            with host.vici() as vici:
+                child, = vici.list_conns()["sennit-h2"]["children"]
+                vici.request("rekey",
+                             {"ike": "sennit-h2"} if which == "IKE_SA" else {"child": child})
+            lab.wait(lambda: keys() != old, 10, f"a new {which}")
+            flows.wait_sent(RATE // 4, 20)
+        lab.wait(lambda: same_tunnel(lab["h1"], lab["h2"]), 20, "one tunnel")
+        report = flows.stop()
+    lost = note(lab, f"three new {which}s", report, begin, time.monotonic())
+    assert not any(lost), report.table()
+
+
+def test_a_peer_gets_another_address(lab: Lab, long: bool) -> None:
+    """By the metadata; the old one stays until it is not used any more. No bound but the end."""
+    if not long:
+        pytest.skip("with --long")
+    host, new = lab["h2"], host_address(100)
+    host.ns.ip(f"addr add {new}/24 dev eth0")
+    try:
+        for address in (new, host.address):
+            with flows_of(lab) as flows:
+                flows.wait_all_arrive(5)
+                begin = time.monotonic()
+                lab.mesh.set("h2", addresses=[str(address)])
+                lab.wait(lambda: [sa["remote-host"] for sa in sas_of(lab["h1"], "h2")]
+                         == [str(address)] and same_tunnel(lab["h1"], lab["h2"]), 40,
+                         "one tunnel, by the new address")
+                lab.wait_all_up(30)
+                end = time.monotonic()
+                flows.wait_sent(RATE, 20)
+                report = flows.stop()
+            note(lab, "a peer's address changes", report, begin, end)
+            assert not report.lost(since=end), report.table()
+    finally:
+        host.ns.ip(f"addr del {new}/24 dev eth0")
