@@ -51,7 +51,7 @@ static bool is_ours(const struct link_info *info)
 	if (!info->kind_known || !sn_startswith(info->o.name, SENNIT_LINK_PREFIX))
 		return false;
 	return sn_startswith(info->o.alias, LINK_ALIAS_PREFIX) ||
-	       (info->o.alias[0] == '\0' && info->group == LINK_GROUP_BORN);
+	       (info->o.alias[0] == '\0' && info->o.group == LINK_GROUP_BORN);
 }
 
 static void read_link(const struct nlmsghdr *nlh, struct link_info *ret)
@@ -62,7 +62,7 @@ static void read_link(const struct nlmsghdr *nlh, struct link_info *ret)
 	netlink_attrs(nlh, sizeof(*ifi), IFLA_GROUP, a);
 	ret->index = ifi->ifi_index;
 	ret->master = (int)netlink_attr_u32(a[IFLA_MASTER]);
-	ret->group = netlink_attr_u32(a[IFLA_GROUP]);
+	ret->o.group = netlink_attr_u32(a[IFLA_GROUP]);
 	netlink_attr_string(a[IFLA_IFNAME], ret->o.name, sizeof(ret->o.name));
 	netlink_attr_string(a[IFLA_IFALIAS], ret->o.alias, sizeof(ret->o.alias));
 	ret->o.mtu = (int)netlink_attr_u32(a[IFLA_MTU]);
@@ -236,7 +236,7 @@ int link_settle(struct netlink *nl, const struct link_info *there, const struct 
 	sn_require(link);
 	rtnl_link_set_ifindex(link, there->index);
 	rtnl_link_set_ifalias(link, want->alias);
-	rtnl_link_set_group(link, 0);
+	rtnl_link_set_group(link, want->group);
 	rtnl_link_set_mtu(link, (unsigned)want->mtu);
 	if (there->master != master)
 		rtnl_link_set_master(link, master);

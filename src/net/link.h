@@ -6,7 +6,7 @@
  * "sennit:". No kernel so far sets an alias in the message that creates a
  * link (measured: 6.1, 6.18), so there is a moment without one. A link is
  * therefore born, down, in the group LINK_GROUP_BORN, which its creation does
- * set, and the second message gives it alias, state and group 0 at once: a
+ * set, and the second message gives it alias, state and its own group at once: a
  * crash in between leaves a link that the next start knows as ours.
  */
 #pragma once
@@ -22,7 +22,6 @@
 struct link_info {
 	int index;
 	int master; /* index, 0 = none */
-	uint32_t group;
 	char kind[16];   /* as the kernel calls it, "" for hardware */
 	bool kind_known; /* o.kind is it */
 	bool ours;
@@ -62,7 +61,7 @@ struct rtnl_link;
 int link_send(struct netlink *nl, struct rtnl_link *link, int flags, struct sn_error *e);
 void link_set_mac(struct rtnl_link *link, const uint8_t mac[SN_MAC_SIZE]);
 /*
- * Gives the link its alias, group 0, MTU, MAC, master (an index, 0 = none) and
+ * Gives the link its alias, group, MTU, MAC, master (an index, 0 = none) and
  * state in one message. 0 or a negative errno with e.
  */
 int link_settle(struct netlink *nl, const struct link_info *there, const struct object_link *want,

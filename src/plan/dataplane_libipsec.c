@@ -30,7 +30,7 @@
 #define TEXT_OF_(x) #x
 #define TEXT_OF(x) TEXT_OF_(x)
 
-static const struct guard_tunnel guard_tunnel = { .devices = DEVICE };
+static const struct guard_tunnel guard_tunnel = { .device = DEVICE };
 
 #define HOW_TO_HELP                                                                                \
 	"the data plane libipsec carries subnets only: give each host one (label "                 \

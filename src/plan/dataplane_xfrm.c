@@ -27,7 +27,7 @@
 #define REPLAY_WINDOW 1024
 
 static const struct guard_tunnel guard_tunnel = {
-	.devices = WIRE_XFRM_PREFIX "*",
+	.group = SENNIT_GROUP_TUNNEL,
 	.kernel_esp = true,
 };
 
@@ -50,6 +50,7 @@ static void add_link(const struct intent *intent, const struct host *peer, const
 	struct object_link *l = wire_add_link(device, LINK_XFRM, mtu, set);
 
 	l->if_id = if_id;
+	l->group = SENNIT_GROUP_TUNNEL;
 	snprintf(l->alias, sizeof(l->alias), "sennit:%s:peer:%s", intent->snapshot->mesh_id,
 		 peer->id);
 	wire_add_forwarding(intent, device, set);

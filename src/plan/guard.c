@@ -28,9 +28,12 @@
 #include "plan/frames6.h"
 #include "plan/wire.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define CHAIN_END "\t}\n"
+/* "group 4294967295", or "name" and a name in quotes. */
+#define DEVICE_WORDS (IFNAMSIZ + 8)
 
 /* What the rules of the host's table are made of; addresses and devices are in nft's words. */
 struct guard {
@@ -39,7 +42,8 @@ struct guard {
 	const char *ip; /* "ip" or "ip6" */
 	char overlay[SN_PREFIX_STRLEN];
 	char own[SN_PREFIX_STRLEN]; /* this host's prefixes */
-	const char *bridge, *devices;
+	/* "group 1936613890", "name \"ipsec0\"": after "iif" and "oif" */
+	char bridge[DEVICE_WORDS], devices[DEVICE_WORDS];
 	struct strbuf *b;
 };
 
@@ -98,8 +102,8 @@ static void add_own(struct guard *g)
 static void add_prerouting(struct guard *g)
 {
 	chain_begin(g->b, "prerouting", "filter", "prerouting", "raw");
-	RULE(g, "iifname \"%s\" goto from_container", g->bridge);
-	RULE(g, "iifname \"%s\" goto from_tunnel", g->devices);
+	RULE(g, "iif%s goto from_container", g->bridge);
+	RULE(g, "iif%s goto from_tunnel", g->devices);
 	RULE(g, "iif \"lo\" accept");
 	RULE(g, "%s saddr %s drop", g->ip, g->overlay);
 	RULE(g, "%s daddr %s drop", g->ip, g->overlay);
@@ -139,16 +143,16 @@ static void add_forward(struct guard *g)
 	const struct config *config = g->intent->config;
 
 	chain_begin(g->b, "forward", "filter", "forward", "filter");
-	RULE(g, "iifname \"%s\" oifname \"%s\" goto into_tunnel", g->bridge, g->devices);
-	RULE(g, "oifname \"%s\" drop", g->devices);
-	RULE(g, "iifname \"%s\" oifname \"%s\" accept", g->devices, g->bridge);
-	RULE(g, "iifname \"%s\" drop", g->devices);
+	RULE(g, "iif%s oif%s goto into_tunnel", g->bridge, g->devices);
+	RULE(g, "oif%s drop", g->devices);
+	RULE(g, "iif%s oif%s accept", g->devices, g->bridge);
+	RULE(g, "iif%s drop", g->devices);
 	/* bridged packets, where br_netfilter shows them here */
-	RULE(g, "iifname \"%s\" oifname \"%s\" accept", g->bridge, g->bridge);
-	RULE(g, "iifname \"%s\" %s", g->bridge, config->masquerade ? "accept" : "drop");
+	RULE(g, "iif%s oif%s accept", g->bridge, g->bridge);
+	RULE(g, "iif%s %s", g->bridge, config->masquerade ? "accept" : "drop");
 	if (config->masquerade)
-		RULE(g, "oifname \"%s\" ct state established,related accept", g->bridge);
-	RULE(g, "oifname \"%s\" drop", g->bridge);
+		RULE(g, "oif%s ct state established,related accept", g->bridge);
+	RULE(g, "oif%s drop", g->bridge);
 	if (uplink_is_ours(g->intent))
 		RULE(g, "iifname \"%s\" drop", wire_uplink(g->intent));
 	if (ipv6_is_ours(g->intent))
@@ -165,10 +169,10 @@ static void add_forward(struct guard *g)
 static void add_srcnat(struct guard *g)
 {
 	chain_begin(g->b, "srcnat", "nat", "postrouting", "srcnat");
-	RULE(g,
-	     "%s saddr %s %s daddr != %s oif != \"lo\" oifname != \"%s\" oifname != \"%s\" "
-	     "masquerade",
-	     g->ip, g->own, g->ip, g->overlay, g->bridge, g->devices);
+	RULE(g, "oif%s return", g->devices);
+	RULE(g, "oif%s return", g->bridge);
+	RULE(g, "oif \"lo\" return");
+	RULE(g, "%s saddr %s %s daddr != %s masquerade", g->ip, g->own, g->ip, g->overlay);
 	strbuf_adds(g->b, CHAIN_END);
 }
 
@@ -180,11 +184,11 @@ static void add_srcnat(struct guard *g)
 static void add_postrouting(struct guard *g)
 {
 	chain_begin(g->b, "postrouting", "filter", "postrouting", "300");
-	RULE(g, "oifname \"%s\" goto to_tunnel", g->devices);
+	RULE(g, "oif%s goto to_tunnel", g->devices);
 	if (g->tunnel->kernel_esp)
 		RULE(g, "rt ipsec exists accept");
 	RULE(g, "%s saddr != %s %s daddr != %s accept", g->ip, g->overlay, g->ip, g->overlay);
-	RULE(g, "oifname \"%s\" accept", g->bridge);
+	RULE(g, "oif%s accept", g->bridge);
 	RULE(g, "oif \"lo\" accept");
 	RULE(g, "%s saddr %s drop", g->ip, g->overlay);
 	RULE(g, "%s daddr %s drop", g->ip, g->overlay);
@@ -204,12 +208,15 @@ static void host_table(const struct intent *intent, const struct guard_tunnel *t
 		.intent = intent,
 		.tunnel = tunnel,
 		.ip = overlay->addr.family == AF_INET6 ? "ip6" : "ip",
-		.bridge = intent->config->bridge,
-		.devices = tunnel->devices,
 		.b = b,
 	};
 
 	prefix_text(overlay, g.overlay);
+	snprintf(g.bridge, DEVICE_WORDS, "group %u", SENNIT_GROUP_BRIDGE);
+	if (tunnel->group)
+		snprintf(g.devices, DEVICE_WORDS, "group %" PRIu32, tunnel->group);
+	else
+		snprintf(g.devices, DEVICE_WORDS, "name \"%s\"", tunnel->device);
 	strbuf_adds(b, "table inet sennit {\n");
 	add_own(&g);
 	add_prerouting(&g);

@@ -9,8 +9,8 @@
 
 /* How the guard knows what is, or will be, encrypted. */
 struct guard_tunnel {
-	/* The tunnels' devices as nft matches names: "ipsec0", "snx*". */
-	const char *devices;
+	uint32_t group;     /* of the tunnels' devices; 0: `device` is the only one */
+	const char *device; /* made by others, who give it no group of ours */
 	/*
 	 * The kernel encrypts: a packet passes postrouting once more with the
 	 * underlay's device, its encryption ahead; and a peer's device says who

@@ -23,6 +23,12 @@
 #define SENNIT_IPV6_METRIC 1024
 /* Links of ours begin so and carry an alias "sennit:<mesh>:<object>". */
 #define SENNIT_LINK_PREFIX "sn"
+/*
+ * The groups of our bridge ("snb\2") and of the XFRM interfaces ("snx\2"): a rule compares a
+ * group at less than half the price of a name.
+ */
+#define SENNIT_GROUP_BRIDGE 0x736e6202u
+#define SENNIT_GROUP_TUNNEL 0x736e7802u
 /* Connections and shared keys of ours in charon begin so. */
 #define SENNIT_IKE_PREFIX "sennit-"
 /*
@@ -95,6 +101,7 @@ struct object_link {
 	bool up;
 	bool has_mac; /* false: whatever the kernel chose */
 	uint8_t mac[SN_MAC_SIZE];
+	uint32_t group; /* by which the guard knows it; 0: none */
 	uint32_t if_id; /* LINK_XFRM */
 };
 

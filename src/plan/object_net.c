@@ -142,7 +142,8 @@ static bool link_equal(const struct object *a, const struct object *b)
 	const struct object_link *x = a->link, *y = b->link;
 
 	return x->kind == y->kind && x->mtu == y->mtu && x->up == y->up && x->if_id == y->if_id &&
-	       streq(x->alias, y->alias) && streq(x->master, y->master) && link_mac_equal(x, y);
+	       x->group == y->group && streq(x->alias, y->alias) && streq(x->master, y->master) &&
+	       link_mac_equal(x, y);
 }
 
 static void link_add_kind(const struct object *o, struct strbuf *b)
@@ -160,6 +161,12 @@ static void link_add_if_id(const struct object *o, struct strbuf *b)
 {
 	if (o->link->if_id)
 		strbuf_addf(b, "%" PRIu32, o->link->if_id);
+}
+
+static void link_add_group(const struct object *o, struct strbuf *b)
+{
+	if (o->link->group)
+		strbuf_addf(b, "%" PRIu32, o->link->group);
 }
 
 static void link_add_master(const struct object *o, struct strbuf *b)
@@ -200,6 +207,7 @@ const struct object_ops object_link_ops = {
 		(const struct object_field[]){
 			{ "", link_add_kind },
 			{ "if_id", link_add_if_id },
+			{ "group", link_add_group },
 			{ "master", link_add_master },
 			{ "mtu", link_add_mtu },
 			{ "mac", link_add_mac, true },

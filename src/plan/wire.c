@@ -253,6 +253,7 @@ void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *se
 
 	l->has_mac = true;
 	bridge_mac(intent->snapshot, l->mac);
+	l->group = SENNIT_GROUP_BRIDGE;
 	snprintf(l->alias, sizeof(l->alias), "sennit:%s:bridge", intent->snapshot->mesh_id);
 	add_addresses(intent, set);
 	add_docker_user(intent, set);

@@ -122,6 +122,8 @@ static void print_link(const struct object_link *l, struct strbuf *ip)
 	if (l->kind == LINK_VETH)
 		return;
 	strbuf_addf(ip, "link add name %s mtu %d alias %s up", l->name, l->mtu, l->alias);
+	if (l->group)
+		strbuf_addf(ip, " group %u", l->group);
 	if (l->has_mac)
 		strbuf_addf(ip, " address %02x:%02x:%02x:%02x:%02x:%02x", l->mac[0], l->mac[1],
 			    l->mac[2], l->mac[3], l->mac[4], l->mac[5]);

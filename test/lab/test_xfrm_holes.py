@@ -67,7 +67,8 @@ def interface_gone(lab: Lab) -> int:
     try:
         return in_clear(lab, lambda: ping(lab.c("c1"), str(lab.c("c2").ip)))
     finally:
-        host.ns.ip(f"link add {device} mtu {link['mtu']} type xfrm if_id {number}",
+        host.ns.ip(f"link add {device} mtu {link['mtu']} group {link['group']} type xfrm "
+                     f"if_id {number}",
                    f"link set {device} alias {link['ifalias']} up", f"route add {route}")
 
 

@@ -255,6 +255,8 @@ KERNEL = [
     Drift("bridge", "hardware address changed",
           lambda s: s.ip(f"link set dev {s.bridge} address 02:00:00:00:00:77"), links,
           kinds=("link",)),
+    Drift("bridge", "taken out of its group",
+          lambda s: s.ip(f"link set dev {s.bridge} group default"), links, kinds=("link",)),
     Drift("veth", "set down", lambda s: s.ip(f"link set dev {s.veth} down"), links,
           kinds=("link",)),
     Drift("veth", "taken off the bridge", lambda s: s.ip(f"link set dev {s.veth} nomaster"), links,

@@ -96,7 +96,7 @@ def own_tables(host: Host) -> dict[tuple[str, str], str]:
 
 def own_links(host: Host) -> dict[str, dict[str, Any]]:
     """Links that carry Sennit's alias."""
-    return {link["ifname"]: {k: link.get(k) for k in ("ifname", "mtu", "master", "ifalias")}
+    return {link["ifname"]: {k: link.get(k) for k in ("ifname", "mtu", "master", "ifalias", "group")}
             for link in host.ns.ip_json("-d", "link", "show")
             if str(link.get("ifalias", "")).startswith("sennit:")}
 

@@ -256,6 +256,7 @@ static inline void want_bridge(struct object_set *set, const char *name)
 {
 	struct object_link *o = want_link(set, LINK_BRIDGE, name);
 
+	o->group = SENNIT_GROUP_BRIDGE;
 	o->has_mac = true;
 	memcpy(o->mac, (uint8_t[]){ 2, 0, 0, 0, 0, (uint8_t)name[strlen(name) - 1] }, SN_MAC_SIZE);
 }

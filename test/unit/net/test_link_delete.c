@@ -159,7 +159,7 @@ static void name_on_its_way_out_is_not_ready_yet(void **state)
 	fixture_pass(f, &bridge, &q);
 	assert_int_equal(q.not_ready, 1);
 	fixture_converge(f, &bridge);
-	sh("ip link show snbr1 | grep -q 'group default'");
+	sh("ip link show snbr1 | grep -q 'group 1936613890'");
 }
 
 static void on_done(void *user)

@@ -120,6 +120,7 @@ static void foreign_hand_is_seen_and_repaired(void **state)
 		{ "ip link set snbr0 mtu 1300", "~ link snbr0: mtu 1300 instead of 1400\n" },
 		{ "ip link set snbr0 address 02:00:00:00:00:99", "~ link snbr0" },
 		{ "ip link set snbr0 down", "~ link snbr0" },
+		{ "ip link set snbr0 group 7", "~ link snbr0: group 7 instead of 1936613890\n" },
 		{ "ip link set snbr0 alias sennit:else", "~ link snbr0" },
 		{ "ip link del snbr0", "+ link snbr0" },
 		{ "ip addr del 10.42.1.1/24 dev snbr0", "+ address 10.42.1.1/24 dev snbr0" },
@@ -317,7 +318,7 @@ static void half_made_link_is_ours_after_a_crash(void **state)
 	sh("ip link add snbr0 group %d type bridge", LINK_GROUP_BORN);
 	want_bridge(&wanted, "snbr0");
 	fixture_converge(f, &wanted);
-	sh("ip -o link show snbr0 | grep -q 'group default.*alias sennit:test:snbr0'");
+	sh("ip -o link show snbr0 | grep -q 'group 1936613890.*alias sennit:test:snbr0'");
 	sh("ip link add snbr1 group %d type bridge", LINK_GROUP_BORN);
 	fixture_converge(f, &none);
 	fixture_wait_gone(f, "snbr1");

@@ -58,7 +58,7 @@ static int make_port(const char *name)
 
 static void load_guard(void)
 {
-	const struct guard_tunnel tunnel = { .devices = "ipsec0" };
+	const struct guard_tunnel tunnel = { .device = "ipsec0" };
 	_cleanup_object_set_ struct object_set set = { 0 };
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
 

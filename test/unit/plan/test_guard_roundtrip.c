@@ -17,8 +17,8 @@
 #include <nftables/libnftables.h>
 
 static const struct guard_tunnel tunnels[] = {
-	{ .devices = "ipsec0" },
-	{ .devices = "snx*", .kernel_esp = true },
+	{ .device = "ipsec0" },
+	{ .group = SENNIT_GROUP_TUNNEL, .kernel_esp = true },
 };
 
 static struct nft_ctx *nft;
