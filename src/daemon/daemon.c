@@ -33,6 +33,7 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.docker_user = d->around.docker_user,
 		.underlay_away =
 			d->snapshot ? surroundings_away(&d->around, snapshot_self(d->snapshot)) : 0,
+		.alone = d->around.alone,
 		.underlay_mtu = d->around.underlay.mtu,
 		.no_ipv6 = !net_has_ipv6(),
 		.ipv6_forwarding = d->around.ipv6_forwarding,
@@ -134,6 +135,7 @@ static uint64_t hash_intent(const struct daemon *d, const struct intent *intent)
 	hash = sn_hash(hash, intent->uplink, strlen(intent->uplink) + 1);
 	hash = HASH_FIELD(hash, intent->uplink_forwarding);
 	hash = HASH_FIELD(hash, intent->docker_user);
+	hash = HASH_FIELD(hash, intent->alone);
 	hash = HASH_FIELD(hash, intent->underlay_mtu);
 	hash = HASH_FIELD(hash, intent->ipv6_forwarding);
 	for (size_t i = 0; i < intent->n_advertised; i++)

@@ -125,6 +125,7 @@ static int print_plan(struct net *net, const struct config *config, const struct
 	intent.uplink_forwarding = look.seen.uplink_forwarding;
 	intent.docker_user = look.seen.docker_user;
 	intent.underlay_away = surroundings_away(&look.seen, snapshot_self(snapshot));
+	intent.alone = look.seen.alone;
 	intent.underlay_mtu = look.seen.underlay.mtu;
 	intent.no_ipv6 = !net_has_ipv6();
 	intent.ipv6_forwarding = look.seen.ipv6_forwarding;

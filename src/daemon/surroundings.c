@@ -117,7 +117,7 @@ static void look_at_advertised(struct surroundings *s, struct net *net)
 void surroundings_look_run(struct surroundings_look *look, struct net *net)
 {
 	struct net_underlay underlay;
-	int docker_user;
+	int docker_user, others;
 
 	look_at_uplink(&look->seen, net);
 	net_underlay_read(net, look->addrs, look->n, look->seen.uplink, &underlay);
@@ -129,4 +129,7 @@ void surroundings_look_run(struct surroundings_look *look, struct net *net)
 		look->seen.docker_user = docker_user == 1;
 	if (look->ipv6)
 		look_at_advertised(&look->seen, net);
+	others = net_has_others_rules(net);
+	if (others >= 0)
+		look->seen.alone = others == 0;
 }

@@ -2,7 +2,7 @@
 /*
  * What the intent has to know of the host beside the metadata: the device of the default
  * route, whether others had it forward, the underlay's MTU, whether Docker is there,
- * which of its own addresses it really has.
+ * or rules of anybody else, which of its own addresses it really has.
  */
 #pragma once
 
@@ -14,6 +14,7 @@ struct surroundings {
 	char uplink[IFNAMSIZ]; /* "": no default route */
 	bool uplink_forwarding;
 	bool docker_user; /* Docker's chain is there */
+	bool alone;       /* netfilter has no rules of others */
 	struct net_underlay underlay;
 	struct surroundings_own {
 		struct sn_addr addr;

@@ -76,6 +76,8 @@ struct intent {
 	 * It is our NAT's, or is not there yet.
 	 */
 	uint32_t underlay_away;
+	/* netfilter has no rules of others, who might need to know the overlay's connections */
+	bool alone;
 	int underlay_mtu; /* of the device with our underlay address, bytes of IP; 0: not known */
 	bool no_ipv6;     /* the kernel has none: nothing of it can be set */
 	struct intent_stand_in stand_in;

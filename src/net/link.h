@@ -21,7 +21,7 @@
 /* One link of the kernel's, ours or not. */
 struct link_info {
 	int index;
-	int master; /* index, 0 = none */
+	int master;      /* index, 0 = none */
 	char kind[16];   /* as the kernel calls it, "" for hardware */
 	bool kind_known; /* o.kind is it */
 	bool ours;

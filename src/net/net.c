@@ -391,6 +391,13 @@ int net_advertised(struct net *net, struct intent_device ret[static INTENT_ADVER
 	return r;
 }
 
+int net_has_others_rules(struct net *net)
+{
+	struct sn_error e;
+
+	return nft_has_others(net->nft, &e);
+}
+
 int net_sysctl_original(struct net *net, const char *path, char *ret, size_t size)
 {
 	return sysctl_original(net->sysctls, path, ret, size);

@@ -141,6 +141,11 @@ int net_has_docker_user(struct net *net);
  */
 int net_advertised(struct net *net, struct intent_device ret[static INTENT_ADVERTISED_MAX],
 		   bool *ret_forwards);
+/*
+ * 1 when netfilter has rules of others for IP packets (net/nft.h), 0 when it has not, or a
+ * negative errno: that is not known.
+ */
+int net_has_others_rules(struct net *net);
 /* 0 with the value as text, or a negative errno. path as in object_sysctl. */
 int net_sysctl_read(const char *path, char *ret, size_t size);
 /* What it was before sennit first wrote it, as recorded; else what it is. As net_sysctl_read(). */

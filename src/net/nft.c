@@ -11,6 +11,7 @@
  */
 #include "net/nft.h"
 
+#include "base/file.h"
 #include "base/strbuf.h"
 #include "net/netlink.h"
 
@@ -21,6 +22,8 @@
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
+
+#define LEGACY_NAMES_LIMIT 4096
 
 struct nft {
 	struct netlink *nl;
@@ -134,6 +137,54 @@ int nft_observe(struct nft *nft, struct object_set *ret, struct sn_error *e)
 	for (size_t i = first; r == 0 && i < ret->o.n; i++)
 		r = list_table(nft, &ret->o.v[i].nft, e);
 	return r;
+}
+
+static int on_others(const struct nlmsghdr *nlh, void *user)
+{
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *a[NFTA_TABLE_NAME + 1];
+	char name[sizeof(NFT_TABLE_NAME) + 1];
+	bool *ret = user;
+
+	if (nlh->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE) ||
+	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*nfg) ||
+	    (nfg->nfgen_family != NFPROTO_IPV4 && nfg->nfgen_family != NFPROTO_IPV6 &&
+	     nfg->nfgen_family != NFPROTO_INET))
+		return 0;
+	netlink_attrs(nlh, sizeof(*nfg), NFTA_TABLE_NAME, a);
+	netlink_attr_string(a[NFTA_TABLE_NAME], name, sizeof(name));
+	*ret |= !streq(name, NFT_TABLE_NAME);
+	return 0;
+}
+
+/* The kernel names there the tables of legacy iptables that this namespace has. */
+static bool has_legacy(void)
+{
+	static const char *const files[] = { "/proc/net/ip_tables_names",
+					     "/proc/net/ip6_tables_names" };
+
+	for (size_t i = 0; i < SN_ARRAY_SIZE(files); i++) {
+		_cleanup_free_ char *names = NULL;
+		size_t len = 0;
+
+		if (file_read(files[i], LEGACY_NAMES_LIMIT, &names, &len) == 0 && len > 0)
+			return true;
+	}
+	return false;
+}
+
+int nft_has_others(struct nft *nft, struct sn_error *e)
+{
+	union netlink_request req;
+	bool found = false;
+	int r;
+
+	netlink_begin(&req, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_DUMP,
+		      sizeof(struct nfgenmsg));
+	r = netlink_ask(nft->nl, &req.h, on_others, &found, e);
+	if (r > 0)
+		return sn_error_set(e, -EAGAIN, "nftables changes too often to be read");
+	return r < 0 ? r : found || has_legacy();
 }
 
 int nft_apply(struct nft *nft, const struct plan_step *step, struct sn_error *e)

@@ -24,6 +24,11 @@ SN_DEFINE_CLEANUP(struct nft *, nft_free);
 /* 0, NETLINK_INTERRUPTED, or a negative errno with e. */
 int nft_observe(struct nft *nft, struct object_set *ret, struct sn_error *e);
 /*
+ * 1 when others have rules for IP packets: a table of nftables, whatever is in it, or one of
+ * legacy iptables. 0 when not, or a negative errno with e.
+ */
+int nft_has_others(struct nft *nft, struct sn_error *e);
+/*
  * As net_apply(). A table is written in one transaction with the removal of
  * the old one: no packet sees the host without, and on error the old one stays.
  */

@@ -190,6 +190,13 @@ static bool is_docker_user(const struct nlmsghdr *nlh, const char *table)
 	return streq(table, DOCKER_USER_TABLE) && streq(chain, DOCKER_USER_CHAIN);
 }
 
+static bool is_table(const struct nlmsghdr *nlh)
+{
+	unsigned message = nlh->nlmsg_type & 0xff;
+
+	return message == NFT_MSG_NEWTABLE || message == NFT_MSG_DELTABLE;
+}
+
 /* Attribute 1 of every nftables object is the name of its table. */
 static void read_nftables(struct watch *w, const struct nlmsghdr *nlh)
 {
@@ -202,6 +209,8 @@ static void read_nftables(struct watch *w, const struct nlmsghdr *nlh)
 	netlink_attrs(nlh, sizeof(struct nfgenmsg), NFTA_TABLE_NAME, a);
 	netlink_attr_string(a[NFTA_TABLE_NAME], table, sizeof(table));
 	if (streq(table, NFT_TABLE_NAME))
+		watch_touch(w, OBJECT_BIT(OBJECT_NFT));
+	else if (is_table(nlh)) /* whether there are rules of others, our rules depend on */
 		watch_touch(w, OBJECT_BIT(OBJECT_NFT));
 	else if (is_docker_user(nlh, table))
 		watch_touch(w, OBJECT_BIT(OBJECT_RULE));

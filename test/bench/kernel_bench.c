@@ -109,6 +109,7 @@ static void want(const char *path, struct bench *b)
 	b->intent.config = b->config;
 	b->intent.snapshot = b->snapshot;
 	b->intent.underlay_mtu = MTU;
+	b->intent.alone = true;
 	snprintf(b->intent.uplink, IFNAMSIZ, "up0");
 	attach_one(b);
 	if (dataplane_xfrm.want(&b->intent, &b->wanted, &e) < 0)

@@ -5,7 +5,7 @@
  * Usage: run FOLDER. In it:
  *
  * intent.json	snapshot (its stored form), config (the file's form), attachments,
- *		secrets (ids), uplink, uplink_forwarding, docker_user, underlay_mtu,
+ *		secrets (ids), uplink, uplink_forwarding, docker_user, alone, underlay_mtu,
  *		underlay_away (bits), no_ipv6, ipv6_forwarding, advertised (names),
  *		if_ids {"h2": 1}.
  *		"like": another case; this one then holds only what differs (objects are
@@ -149,6 +149,7 @@ static void read_intent(const char *folder, struct case_intent *ret)
 	ret->intent.uplink_forwarding = json_is_true(json_object_get(doc, "uplink_forwarding"));
 	ret->intent.ipv6_forwarding = json_is_true(json_object_get(doc, "ipv6_forwarding"));
 	ret->intent.no_ipv6 = json_is_true(json_object_get(doc, "no_ipv6"));
+	ret->intent.alone = json_is_true(json_object_get(doc, "alone"));
 	ret->intent.docker_user = json_is_true(json_object_get(doc, "docker_user"));
 	ret->intent.underlay_mtu = (int)json_integer_value(json_object_get(doc, "underlay_mtu"));
 	ret->intent.underlay_away =

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 import pytest
 
 from sennitlab import Lab, frames, patient, proc
+from sennitlab.host import Host
 from sennitlab.kernel import bridge_of, tunnel_device
 from sennitlab.lab import DATAPLANE
-from sennitlab.wan import mac_of
+from sennitlab.wan import OUTSIDE, mac_of
 
 PORT = 7777
 LEGITIMATE = b"legitimate"
@@ -195,6 +196,46 @@ def test_nobody_relays_from_peer_to_peer(lab: Lab) -> None:
         lab["h2"].ns.run("ip", "route", "del", lab["h3"].prefix, "metric", "1", check=False)
         lab.wan.join("h2", "h3")
         lab.wait_all_up(30)
+
+
+# --- connections
+
+
+def table_of(host: Host) -> str:
+    return host.ns.run("nft", "list", "table", "inet", "sennit").stdout
+
+
+SERVICE = "10.99.0.1"
+OTHERS = f"""table ip others {{
+    chain services {{
+        type nat hook prerouting priority dstnat
+        ip daddr {SERVICE} dnat to TARGET
+    }}
+}}
+"""
+
+
+def test_connections_are_tracked_while_others_have_rules(lab: Lab) -> None:
+    """Alone sennit has no use for the overlay's; who translates addresses has."""
+    h1, c1, c3 = lab["h1"], lab.c("c1"), lab.c("c3")
+    assert "notrack" in table_of(h1)
+    h1.ns.nft(OTHERS.replace("TARGET", str(c3.ip)))
+    try:
+        lab.wait(lambda: "notrack" not in table_of(h1), 5, "the overlay is tracked")
+        with c1.udp() as asking, c3.udp(PORT) as answering:
+            asking.sendto(b"question", (SERVICE, PORT))
+            _, asker = answering.recvfrom(99)
+            answering.sendto(b"answer", asker)
+            assert asking.recvfrom(99) == (b"answer", (SERVICE, PORT))
+    finally:
+        h1.ns.nft("delete table ip others\n")
+    lab.wait(lambda: "notrack" in table_of(h1), 5, "the overlay is not tracked any more")
+    c1.wait_ping(c3)
+
+
+def test_containers_reach_the_outside_while_the_overlay_is_not_tracked(lab: Lab) -> None:
+    assert "notrack" in table_of(lab["h1"])
+    lab.c("c1").wait_ping(OUTSIDE)
 
 
 # --- while tunnels are missing (the lab's end judges the capture)

@@ -162,6 +162,28 @@ static void foreign_hand_is_seen_and_repaired(void **state)
 	}
 }
 
+/* Tables of ours, and those that see no IP packets, are nobody's who would want connections. */
+static void rules_of_others_are_known(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+	static const char *const families[] = { "ip", "ip6", "inet" };
+
+	add_everything(&wanted);
+	fixture_converge(f, &wanted);
+	sh("nft add table bridge other; nft add table arp other; nft add table netdev other");
+	assert_int_equal(net_has_others_rules(f->net), 0);
+	for (size_t i = 0; i < SN_ARRAY_SIZE(families); i++) {
+		sh("nft add table %s other", families[i]);
+		assert_int_equal(net_has_others_rules(f->net), 1);
+		sh("nft delete table %s other", families[i]);
+		assert_int_equal(net_has_others_rules(f->net), 0);
+	}
+	/* where the kernel has it */
+	if (sh_ok("iptables-legacy -L >/dev/null 2>&1"))
+		assert_int_equal(net_has_others_rules(f->net), 1);
+}
+
 static void foreign_objects_beside_ours_stay(void **state)
 {
 	struct fixture *f = fixture_get(state);
@@ -421,6 +443,7 @@ int main(void)
 		T(rules_in_dockers_chain_come_first_and_go_alone),
 		T(plan_order_needs_one_pass),
 		T(foreign_hand_is_seen_and_repaired),
+		T(rules_of_others_are_known),
 		T(foreign_objects_beside_ours_stay),
 		T(names_that_others_hold_are_told_and_left),
 		T(delete_of_a_way_spares_the_unreachable_route),

@@ -38,6 +38,8 @@ static void tells_of_each_kind_soon(void **state)
 		{ "ip addr del 10.42.1.1/24 dev snbr0", OBJECT_ADDRESS },
 		{ "nft delete table inet sennit", OBJECT_NFT },
 		{ "nft flush ruleset", OBJECT_NFT },
+		{ "nft add table inet foreign", OBJECT_NFT },
+		{ "nft delete table inet foreign", OBJECT_NFT },
 		{ "sysctl -qw net.ipv4.conf.lo.forwarding=0", OBJECT_SYSCTL },
 		{ "iptables -N DOCKER-USER", OBJECT_RULE },
 		{ "iptables -A DOCKER-USER -j RETURN", OBJECT_RULE },
@@ -73,9 +75,7 @@ static void tells_of_each_kind_soon(void **state)
 static void does_not_tell_of_what_cannot_be_ours(void **state)
 {
 	static const char *const hands[] = {
-		"nft add table inet foreign",
 		"nft add chain inet foreign c",
-		"nft add table ip sennitx",
 		"iptables -N DOCKER-USER-2",
 		"iptables -A FORWARD -j ACCEPT",
 		"nft add chain ip sennitx DOCKER-USER",
@@ -86,6 +86,7 @@ static void does_not_tell_of_what_cannot_be_ours(void **state)
 	};
 	struct fixture *f = fixture_get(state);
 
+	sh("nft add table inet foreign; nft add table ip sennitx; iptables -N BEFORE");
 	start(f);
 	for (size_t i = 0; i < SN_ARRAY_SIZE(hands); i++) {
 		quiet(f);

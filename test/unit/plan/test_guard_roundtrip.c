@@ -66,13 +66,14 @@ static void default_mesh_lists_as_written(void **state)
 static void switches_list_as_written(void **state)
 {
 	(void)state;
-	for (unsigned bits = 0; bits < 8; bits++) {
+	for (unsigned bits = 0; bits < 16; bits++) {
 		_cleanup_mesh_ struct mesh m;
 
 		mesh_init(&m, 1, NULL);
 		mesh_finish(&m);
 		m.config->masquerade = bits & 1;
 		m.intent.uplink_forwarding = bits & 2;
+		m.intent.alone = bits & 8;
 		if (bits & 4)
 			m.intent.uplink[0] = '\0';
 		expect_roundtrip(&m);
