@@ -4,7 +4,9 @@
  * modules, or written down for ip(8), nft(8) and sysctl(8) to make the same:
  *
  *	kernel-bench SNAPSHOT print FOLDER	ip.batch, tables.nft, sysctl.conf
- *	kernel-bench SNAPSHOT apply [AFTER]	makes them; with AFTER then follows that snapshot
+ *	kernel-bench SNAPSHOT apply [AFTER [stop]]
+ *		makes them; with AFTER then follows that snapshot, and before that, if told so,
+ *		stops itself (SIGSTOP)
  *
  * One container is attached, "snvbench" with the first host address but one of our prefix;
  * its veth is left to the caller, as the daemon leaves it to attach. What is measured of the
@@ -17,6 +19,7 @@
 #include "plan/follow.h"
 #include "plan/wire.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -264,7 +267,7 @@ static void follow(struct net *net, struct bench *b, const char *path)
 	snapshot_free(before);
 }
 
-static void run(struct bench *b, const char *after)
+static void run(struct bench *b, const char *after, bool stop)
 {
 	_cleanup_free_ char *state = xstrdup("/tmp/kernel-bench-XXXXXX");
 	struct loop *loop = loop_new();
@@ -274,6 +277,8 @@ static void run(struct bench *b, const char *after)
 	if (!mkdtemp(state) || net_new(loop, state, &net, &e) < 0)
 		die(state, e.text);
 	make(net, b);
+	if (stop)
+		raise(SIGSTOP);
 	if (after)
 		follow(net, b, after);
 	printf("}\n");
@@ -285,13 +290,13 @@ int main(int argc, char **argv)
 {
 	struct bench b = { 0 };
 
-	if (argc < 3 || argc > 4)
-		die(argv[0], "usage: kernel-bench SNAPSHOT print FOLDER | apply [AFTER]");
+	if (argc < 3 || argc > 5)
+		die(argv[0], "usage: kernel-bench SNAPSHOT print FOLDER | apply [AFTER [stop]]");
 	want(argv[1], &b);
 	if (streq(argv[2], "print") && argc == 4)
 		print_for_hands(&b, argv[3]);
 	else
-		run(&b, argc == 4 ? argv[3] : NULL);
+		run(&b, argc >= 4 ? argv[3] : NULL, argc == 5);
 	wanted_fini(&b.wanted);
 	snapshot_free(b.snapshot);
 	config_free(b.config);
