@@ -271,14 +271,23 @@ void check_peers(struct exam *x)
 {
 	const struct ike_prober_options options = { .rate = RATE };
 	struct asking *all = xcalloc(1, sizeof(*all));
+	size_t hidden = 0;
 
 	all->x = x;
 	all->prober = ike_prober_new(x->loop, &options);
 	all->wait = exam_wait(x, on_late, end_asking, all);
 	all->mtu = (unsigned)exam_overlay_mtu(x);
-	array_foreach(&x->snapshot->hosts, h)
-		if (h->state != HOST_GONE && !streq(h->id, x->snapshot->self_id))
+	array_foreach(&x->snapshot->hosts, h) {
+		if (h->state == HOST_GONE || streq(h->id, x->snapshot->self_id))
+			continue;
+		if (h->behind_nat)
+			hidden++;
+		else
 			ask_peer(all, h);
+	}
+	if (hidden > 0)
+		exam_ok(x, "%zu peers are behind NAT and are not asked: no question reaches them",
+			hidden);
 	if (all->open == 0)
 		exam_done(all->wait);
 }

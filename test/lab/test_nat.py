@@ -20,6 +20,7 @@ import pytest
 
 from conftest import end_and_judge
 from sennitlab import Lab
+from sennitlab.doctor import examine
 from sennitlab.host import Host
 from sennitlab.lab import DATAPLANE
 from sennitlab.programs import Programs
@@ -143,6 +144,14 @@ def test_without_forwarding_the_other_end_begins(stand: Stand) -> None:
     finally:
         stand.cloud.hide(forward_to=h2.address)
     lab.wait_all_up(40)
+
+
+def test_the_doctor_does_not_ask_a_router(stand: Stand) -> None:
+    """What it says is no answer of the host behind it."""
+    for host in stand.outside:
+        seen = examine(host, stand.lab.programs.sennit)
+        assert not seen.of("peers"), str(seen)
+        assert any("2 peers are behind NAT" in f["seen"] for f in seen.fine), seen.fine
 
 
 def test_rekeying_keeps_the_tunnels(stand: Stand) -> None:
