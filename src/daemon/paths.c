@@ -23,7 +23,6 @@
 #define LOOK_MS 1000
 #define STAY_MS 5000 /* by one pair, before the next is tried; doubled each round */
 #define STAY_DOUBLED_MAX 4
-#define SETTLED_MS 2000 /* up for so long, before the pair of its tunnel is taken over */
 #define FILE_VERSION 1
 #define FILE_LIMIT (1 << 20)
 
@@ -127,13 +126,28 @@ static void choose(struct daemon *d, const struct intent_path *path)
 	*array_add(&d->paths) = *path;
 }
 
-/* Which of these the tunnel that stands goes by; -1: none does, or a NAT hides which. */
+/* The child was made with the connection as we want it now, not with an earlier one. */
+static bool is_wanted_child(const struct daemon *d, const char *peer, const struct ike_child *child)
+{
+	array_foreach(&d->wanted.objects.o, o)
+		if (o->kind == OBJECT_IKE_CONN && streq(o->conn->peer, peer))
+			return streq(o->conn->child, child->name);
+	return false;
+}
+
+/*
+ * Which of these the tunnel that stands goes by; -1: none does, or a NAT hides which, or it
+ * is about to be replaced by one with our choice.
+ */
 static int path_in_use(const struct daemon *d, const char *peer, const struct intent_path *paths,
 		       size_t n)
 {
-	const struct ike_sa *sa = ike_peer_sa(d->ike, peer, NULL);
+	const struct ike_child *child;
+	const struct ike_sa *sa = ike_peer_sa(d->ike, peer, &child);
 
-	for (size_t i = 0; sa && i < n; i++) {
+	if (!sa || !is_wanted_child(d, peer, child))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
 		if (sn_addr_cmp(&paths[i].local, &sa->local) == 0 &&
 		    sn_addr_cmp(&paths[i].remote, &sa->remote) == 0)
 			return (int)i;
@@ -213,8 +227,7 @@ static bool look_at(struct daemon *d, const struct wanted_peer *w, int64_t now)
 		bool found = s->paths_tried > 0;
 
 		s->paths_tried = 0;
-		if (now - v.since_ms >= SETTLED_MS)
-			found |= take_over(d, w);
+		found |= take_over(d, w);
 		return found;
 	}
 	if ((v.state == PEER_DOWN || v.state == PEER_CONNECTING) && may_be_the_path(v.cause) &&
@@ -229,6 +242,8 @@ static void on_look(void *user)
 	bool able = d->ike && ike_silent_since(d->ike) == 0 && !d->down && d->snapshot;
 	bool found = false;
 
+	if (surroundings_are_unsure(&d->around))
+		daemon_intent_changed(d);
 	array_foreach(&d->wanted.peers, w) {
 		if (able && w->n_paths > 1)
 			found |= look_at(d, w, loop_now(d->loop));

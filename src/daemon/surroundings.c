@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define AWAY_MS 2000
+#define AWAY_LOOK_MS 1500 /* until the look that finds it away has surely been */
 
 static const struct surroundings_own *find_own(const struct surroundings *s,
 					       const struct sn_addr *addr)
@@ -29,6 +30,19 @@ uint32_t surroundings_away(const struct surroundings *s, const struct host *self
 			away |= 1u << i;
 	}
 	return away;
+}
+
+bool surroundings_are_unsure(const struct surroundings *s)
+{
+	int64_t now = sn_now_ms();
+
+	for (size_t i = 0; i < s->n_own; i++) {
+		int64_t missing = s->own[i].missing_ms;
+
+		if (missing && now - missing < AWAY_MS + AWAY_LOOK_MS)
+			return true;
+	}
+	return false;
 }
 
 static void set_own(struct surroundings *s, const struct host *self,

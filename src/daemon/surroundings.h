@@ -34,6 +34,9 @@ struct surroundings {
  */
 uint32_t surroundings_away(const struct surroundings *s, const struct host *self);
 
+/* True when an address is missed, and whether it stays away is known soon: look again. */
+bool surroundings_are_unsure(const struct surroundings *s);
+
 /* A look at them; the addresses are those that this host's tunnels begin at. */
 struct surroundings_look {
 	struct sn_addr addrs[NET_UNDERLAY_MAX];
