@@ -97,8 +97,9 @@ def test_who_is_behind_nat_builds_the_tunnels(stand: Stand) -> None:
 def test_new_mappings_are_followed(stand: Stand) -> None:
     """The router forgets all it knew: the tunnels stay, by other ports."""
     lab = stand.lab
-    before = {(a.id, b.id): (tunnel_of(a, b.id), tunnel(a, b.id)["remote_port"])
-              for a in stand.outside for b in stand.inside}
+    before = {(a.id, b.id): lab.wait(
+        lambda: (tunnel_of(a, b.id), tunnel(a, b.id)["remote_port"]), 30, "one tunnel")
+        for a in stand.outside for b in stand.inside}
     with lab.flows(lab.pairs(across=True), rate=50) as flows, lab.watch() as watch:
         flows.wait_all_arrive(10)
         begin = time.monotonic()
@@ -134,13 +135,14 @@ def test_an_address_that_is_the_routers_needs_no_word(stand: Stand) -> None:
 
 
 def test_without_forwarding_the_other_end_begins(stand: Stand) -> None:
-    """After 10 to 15 s: the smaller id outside cannot, and does not know it."""
+    """10 to 15 s after it missed the tunnel: the smaller id outside cannot, and does not know
+    it. The kernel's SAs of the dead charon carry meanwhile."""
     lab, h1, h2 = stand.lab, stand.lab["h1"], stand.lab["h2"]
     stand.cloud.hide()
     try:
         new_charon(lab, h1, [h2])
-        assert tunnel(h2, "h1")["initiator"]
-        assert h1.plan() == h2.plan() == []
+        lab.wait(lambda: tunnel(h2, "h1")["initiator"], 10, "h2 began it")
+        lab.wait(lambda: h1.plan() == h2.plan() == [], 10, "and that is it")
     finally:
         stand.cloud.hide(forward_to=h2.address)
     lab.wait_all_up(40)
@@ -160,7 +162,7 @@ def test_rekeying_keeps_the_tunnels(stand: Stand) -> None:
         flows.wait_all_arrive(10)
         for outside in stand.outside:
             for host, peer in ((outside, "h3"), (lab["h3"], outside.id)):
-                old = lab.wait(lambda: tunnel_of(host, peer), 20, "one tunnel")
+                old = lab.wait(lambda: tunnel_of(host, peer), 30, "one tunnel")
                 with host.vici() as vici:
                     vici.request("rekey", {"ike": f"sennit-{peer}"})
                 lab.wait(lambda: tunnel_of(host, peer).spi_initiator != old.spi_initiator, 20,
@@ -175,7 +177,8 @@ def new_charon(lab: Lab, host: Host, others: list[Host]) -> None:
     """Kills it, and waits for a new tunnel with each of these."""
     pid = host.charon_pid()
     assert pid
-    old = {peer.id: tunnel_of(host, peer.id) for peer in others}
+    old = {peer.id: lab.wait(lambda: tunnel_of(host, peer.id), 30, f"a tunnel with {peer.id}")
+           for peer in others}
     os.kill(pid, signal.SIGKILL)
     begin = time.monotonic()
     for peer in others:

@@ -12,7 +12,7 @@ from sennitlab import Lab, patient
 from sennitlab.capture import now_ns
 from sennitlab.classify import EXPECTED
 from sennitlab.host import Host
-from sennitlab.sas import sas_of, tunnel_of
+from sennitlab.sas import same_tunnel, sas_of, tunnel_of
 from sennitlab.wan import host_address
 
 LAB = {"containers": 1}
@@ -128,7 +128,7 @@ def test_a_first_address_of_a_family_we_lack_is_passed_over(lab: Lab) -> None:
     put(lab, h2, v6_of(h2), str(h2.address))
     lab.wait(lambda: h1.peers()["h2"]["paths"] == 1, 5, "the metadata are read")
     lab.wait_all_up(20)
-    assert remote(lab, h1, h2) == str(h2.address)
+    lab.wait(lambda: remote(lab, h1, h2) == str(h2.address), 20, "the one tunnel by IPv4")
 
 
 def one_tunnel_by(lab: Lab, host: Host, address: str) -> bool:
@@ -171,10 +171,11 @@ def test_a_new_lease_is_followed_when_the_metadata_have_it(lab: Lab) -> None:
             lab.wait(lambda: lab["h1"].states()["h2"] == "down", 20, "it is missed")
             told = time.monotonic()
             put(lab, h2, str(new))
-            lab.wait(lambda: one_tunnel_by(lab, h2, str(new)), 30, "new tunnels, and only those")
+            lab.wait(lambda: address_of(lab["h1"], h2) == str(new), 30, "the metadata are read")
             lab.wait_all_up(20)
             print(f"new lease: missed after {told - begin:.1f} s, up {time.monotonic() - told:.1f} s "
                   "after the metadata said it")
+            lab.wait(lambda: one_tunnel_by(lab, h2, str(new)), 30, "new tunnels, and only those")
         finally:
             lab.wan.readdress("h2", h2.ns, old)
             put(lab, h2, str(old))
@@ -194,8 +195,10 @@ def test_the_first_pair_is_not_gone_back_to(lab: Lab) -> None:
     drop_ipv4(h2)
     lab.wait(lambda: {remote(lab, h1, h2), remote(lab, h2, h1)} == {v6_of(h1), v6_of(h2)}, 30,
              "h1 and h2 meet by IPv6")
+    lab.wait(lambda: address_of(h1, h2) == v6_of(h2) and address_of(h2, h1) == v6_of(h1), 20,
+             "both choose it")
     lab.wait_all_up(30)
-    before = tunnel_of(h1, "h2")
+    before = lab.wait(lambda: same_tunnel(h1, h2) and tunnel_of(h1, "h2"), 30, "one tunnel")
     with lab.watch() as watch:
         for _ in range(2):
             h2.ns.nft("delete table ip cut\n")
