@@ -7,7 +7,9 @@
  * and taken up again must not begin from 1, which would be a replay.
  *
  * A leg whose device is not there has no sockets; they are tried again when
- * the device is named by probe_device_changed() and once per interval.
+ * the device is named by probe_device_changed() and once per interval. A socket is
+ * bound to a device's number: to one that was deleted it stays so, also when there
+ * is another by that name, and says ENODEV when it sends.
  */
 #include "probe/probe.h"
 
@@ -283,16 +285,21 @@ static void drop_unused_legs(struct probe *p)
 
 /* --- sending -------------------------------------------------------------- */
 
+/* The sockets of the peer's leg may be closed afterwards. */
 static void send_to(struct probe *p, int fd, const struct probe_peer *peer, uint16_t port,
 		    const void *data, size_t len, uint64_t *counter)
 {
 	struct sockaddr_storage sa;
 	socklen_t sa_len = sn_addr_to_sockaddr(&peer->peer.overlay_ip, port, &sa);
 
-	if (sendto(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&sa, sa_len) < 0)
-		p->stats.send_errors++;
-	else
+	if (sendto(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&sa, sa_len) >=
+	    0) {
 		++*counter;
+		return;
+	}
+	if (errno == ENODEV || errno == ENXIO)
+		leg_close(peer->leg);
+	p->stats.send_errors++;
 }
 
 static void send_heartbeat(struct probe *p, struct probe_peer *peer)

@@ -2,6 +2,7 @@
 /* Two probes of one process talk over the loopback device: 127.0.8.1 is "a", 127.0.8.2 is "b". */
 #include "probe/probe.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -277,6 +278,49 @@ static void a_peer_dropped_and_taken_up_again_is_no_replay(void **state)
 	assert_true(probe_get_stats(world->b.probe)->replayed <= 1);
 }
 
+static uint64_t sent_so_far;
+
+static bool sent_more(const struct world *w)
+{
+	return probe_get_stats(w->a.probe)->sent >= sent_so_far + 3;
+}
+
+static void make_device(void)
+{
+	assert_int_equal(system("ip link add probed type bridge && ip link set probed up && "
+				"ip addr add 10.9.9.1/24 dev probed"),
+			 0);
+}
+
+/* Deleted and made anew by its owner, who is told of neither. In a namespace of its own. */
+static void goes_on_by_another_device_of_that_name(void **state)
+{
+	const struct probe_handlers handlers = { on_heartbeat, on_reply, &world->a };
+	struct probe_settings settings = { .mesh_id = "m",
+					   .self = "a",
+					   .self_overlay_ip = address("10.9.9.1"),
+					   .heartbeat_ms = 50 };
+	struct wanted_peer peers[1] = {
+		{ .id = "b", .device = "probed", .overlay_ip = address("10.9.9.2") }
+	};
+	struct loop_timer *timer = NULL;
+
+	(void)state;
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	make_device();
+	world->a.probe = probe_new(world->loop, world->secrets, &handlers);
+	probe_set_peers(world->a.probe, &settings, peers, 1);
+	timer = loop_timer_new(world->loop, on_refusal_timer, &timer);
+	loop_timer_set(timer, 10);
+	sent_so_far = 0;
+	wait_until(sent_more);
+	assert_int_equal(system("ip link del probed"), 0);
+	make_device();
+	sent_so_far = probe_get_stats(world->a.probe)->sent;
+	wait_until(sent_more);
+	loop_timer_free(timer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +333,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_peer_dropped_and_taken_up_again_is_no_replay,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_after_its_device_changed, setup, teardown),
+		cmocka_unit_test_setup_teardown(goes_on_by_another_device_of_that_name, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests_name("probe", tests, NULL, NULL);
