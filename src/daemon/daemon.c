@@ -54,7 +54,8 @@ static void take_tunnels_out(struct wanted *w, const char *bridge)
 		bool tunnel = o->kind == OBJECT_IKE_KEY || o->kind == OBJECT_IKE_CONN ||
 			      (o->kind == OBJECT_ROUTE && !o->route.unreachable &&
 			       !streq(o->route.oif, bridge)) ||
-			      (o->kind == OBJECT_LINK && o->link->kind == LINK_XFRM);
+			      (o->kind == OBJECT_LINK &&
+			       (o->link->kind == LINK_XFRM || o->link->kind == LINK_TUN));
 
 		if (tunnel)
 			object_fini(o);

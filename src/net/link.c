@@ -7,6 +7,7 @@
 #include "net/link.h"
 
 #include "net/link_delete.h"
+#include "net/link_memory.h"
 #include "net/net.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ static const char *const kind_names[] = {
 	[LINK_BRIDGE] = "bridge",
 	[LINK_VETH] = "veth",
 	[LINK_XFRM] = "xfrm",
+	[LINK_TUN] = "tun",
 };
 
 /* --- reading --------------------------------------------------------------- */
@@ -178,6 +180,35 @@ void link_observe(const struct link_table *t, struct link_deleter *deleter, stru
 	}
 }
 
+static const struct link_info *find_lent(const struct link_table *t, const char *name)
+{
+	array_foreach(&t->l, info) {
+		if (info->kind_known && info->o.kind == LINK_TUN && streq(info->o.name, name))
+			return info;
+	}
+	return NULL;
+}
+
+/* What it has besides is its maker's. */
+void link_observe_lent(const struct link_table *t, const struct object_set *also,
+		       struct object_set *ret)
+{
+	array_foreach(&also->o, o) {
+		const struct link_info *info;
+		struct object_link *l;
+
+		if (o->kind != OBJECT_LINK || o->link->kind != LINK_TUN)
+			continue;
+		info = find_lent(t, o->link->name);
+		if (!info)
+			continue;
+		l = object_set_add(ret, OBJECT_LINK)->link;
+		memcpy(l->name, info->o.name, sizeof(l->name));
+		l->kind = LINK_TUN;
+		l->up = info->o.up;
+	}
+}
+
 /* --- making ---------------------------------------------------------------- */
 
 int link_send(struct netlink *nl, struct rtnl_link *link, int flags, struct sn_error *e)
@@ -302,8 +333,28 @@ static int change(struct netlink *nl, struct link_deleter *deleter, const struct
 	return r == 0 ? link_settle(nl, there, want, master, e) : r;
 }
 
-static int make(struct netlink *nl, struct link_deleter *deleter, const struct object_link *want,
-		struct sn_error *e)
+/* Of a link that others make nothing but its state is ours to set. */
+static int keep_up(struct netlink *nl, const struct object_link *want, struct sn_error *e)
+{
+	union netlink_request req;
+	struct link_info there;
+	struct ifinfomsg *ifi;
+	int r = link_get(nl, want->name, &there, e);
+
+	if (r == -ENODEV)
+		return NET_NOT_READY;
+	if (r < 0)
+		return r;
+	if (!there.kind_known || there.o.kind != LINK_TUN)
+		return link_refuse_foreign(&there, e);
+	ifi = netlink_begin(&req, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = there.index;
+	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
+	return netlink_order(nl, &req.h, e);
+}
+
+static int make(struct netlink *nl, struct link_deleter *deleter, const struct link_memory *memory,
+		const struct object_link *want, struct sn_error *e)
 {
 	struct link_info there;
 	int r = link_get(nl, want->name, &there, e);
@@ -315,30 +366,32 @@ static int make(struct netlink *nl, struct link_deleter *deleter, const struct o
 	/* its name is free when the worker has done */
 	if (link_deleter_has(deleter, there.index))
 		return NET_NOT_READY;
-	if (!there.ours)
+	if (!there.ours && !link_memory_has(memory, &there))
 		return link_refuse_foreign(&there, e);
 	return change(nl, deleter, &there, want, e);
 }
 
-static int drop(struct netlink *nl, struct link_deleter *deleter, const struct object_link *found,
-		struct sn_error *e)
+static int drop(struct netlink *nl, struct link_deleter *deleter, const struct link_memory *memory,
+		const struct object_link *found, struct sn_error *e)
 {
 	struct link_info there;
 	int r = link_get(nl, found->name, &there, e);
 
 	if (r < 0)
 		return r == -ENODEV ? 0 : r;
-	if (!there.ours)
+	if (!there.ours && !link_memory_has(memory, &there))
 		return 0;
 	r = link_deleter_take_failure(deleter, there.index, e);
 	link_deleter_add(deleter, there.index);
 	return r;
 }
 
-int link_apply(struct netlink *nl, struct link_deleter *deleter, const struct plan_step *step,
-	       struct sn_error *e)
+int link_apply(struct netlink *nl, struct link_deleter *deleter, const struct link_memory *memory,
+	       const struct plan_step *step, struct sn_error *e)
 {
 	if (step->verb == PLAN_DELETE)
-		return drop(nl, deleter, step->found->link, e);
-	return make(nl, deleter, step->wanted->link, e);
+		return drop(nl, deleter, memory, step->found->link, e);
+	if (step->wanted->link->kind == LINK_TUN)
+		return keep_up(nl, step->wanted->link, e);
+	return make(nl, deleter, memory, step->wanted->link, e);
 }

@@ -48,9 +48,13 @@ int link_get_index(struct netlink *nl, int index, struct link_info *ret, struct 
 /* Adds those of ours but what the deleter (may be NULL) has. */
 struct link_deleter;
 void link_observe(const struct link_table *t, struct link_deleter *deleter, struct object_set *ret);
+/* Adds those that others make and we keep up (LINK_TUN), of which `also` has the names. */
+void link_observe_lent(const struct link_table *t, const struct object_set *also,
+		       struct object_set *ret);
 /* As net_apply(). */
-int link_apply(struct netlink *nl, struct link_deleter *deleter, const struct plan_step *step,
-	       struct sn_error *e);
+struct link_memory;
+int link_apply(struct netlink *nl, struct link_deleter *deleter, const struct link_memory *memory,
+	       const struct plan_step *step, struct sn_error *e);
 
 struct nl_msg;
 struct rtnl_link;

@@ -11,6 +11,7 @@
 #include "net/docker_user.h"
 #include "net/link.h"
 #include "net/link_delete.h"
+#include "net/link_memory.h"
 #include "net/netlink.h"
 #include "net/nft.h"
 #include "net/route.h"
@@ -32,6 +33,7 @@ struct net {
 	struct nft *nft;
 	struct sysctls *sysctls;
 	struct link_deleter *deleter;
+	struct link_memory memory;
 	struct watch *watch; /* NULL until net_watch() */
 	char failure[256];   /* of the last observation, "" when it read everything */
 };
@@ -47,6 +49,7 @@ static int observe_link(struct net *net, const struct scene *scene, struct objec
 {
 	(void)e;
 	link_observe(&scene->links, net->deleter, ret);
+	link_observe_lent(&scene->links, scene->also, ret);
 	return 0;
 }
 
@@ -84,7 +87,7 @@ static int observe_sysctl(struct net *net, const struct scene *scene, struct obj
 
 static int apply_link(struct net *net, const struct plan_step *step, struct sn_error *e)
 {
-	return link_apply(net->nl, net->deleter, step, e);
+	return link_apply(net->nl, net->deleter, &net->memory, step, e);
 }
 
 static int apply_address(struct net *net, const struct plan_step *step, struct sn_error *e)
@@ -161,6 +164,7 @@ void net_free(struct net *net)
 	watch_free(net->watch);
 	net->watch = NULL;
 	link_deleter_free(net->deleter);
+	link_memory_fini(&net->memory);
 	sysctls_free(net->sysctls);
 	nft_free(net->nft);
 	netlink_free(net->xfrm);
@@ -183,6 +187,8 @@ static int read_links(struct net *net, struct link_table *ret)
 		r = link_table_read(net->nl, ret, &e);
 	if (r != 0)
 		note_failure(net, "all links", r, &e);
+	else
+		link_memory_see(&net->memory, ret);
 	return r;
 }
 

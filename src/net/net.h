@@ -35,12 +35,13 @@ SN_DEFINE_CLEANUP(struct net *, net_free);
 
 /*
  * All objects of ours in the kernel, sorted: links with our name prefix and
- * an alias that begins with "sennit:", their addresses, routes with
- * SENNIT_RTPROT in any table, the nftables tables named "sennit" (any
+ * an alias that begins with "sennit:" (or without one, when it had it at the last look), their
+ * addresses, routes with SENNIT_RTPROT in any table, the nftables tables named "sennit" (any
  * family), our rules in DOCKER-USER (net/docker_user.h), recorded sysctls, and the sysctls named in
- * `also` (those wanted now). *ret_known has the bits of the kinds whose dump was complete and
- * whole; an interrupted dump (NLM_F_DUMP_INTR) is read again, at most 5 times. Links on their way
- * out (the worker has them) are not shown. A recorded sysctl whose interface is gone has the value
+ * `also` (those wanted now), as also the links of kind LINK_TUN. *ret_known has the bits of the
+ * kinds whose dump was complete and whole; an interrupted dump (NLM_F_DUMP_INTR) is read again, at
+ * most 5 times. Links on their way out (the worker has them) are not shown. A recorded sysctl whose
+ * interface is gone has the value
  * "". *ret is written, not added to.
  */
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,

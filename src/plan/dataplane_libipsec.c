@@ -226,6 +226,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 	guard_add_tables(intent, &guard_tunnel, &ret->objects);
 	wire_add_unreachable(intent, &ret->objects);
 	wire_add_bridge(intent, want_mtu(intent, ret), &ret->objects);
+	wire_add_link(DEVICE, LINK_TUN, 0, &ret->objects);
 	wire_add_forwarding(intent, DEVICE, &ret->objects);
 	if (wire_carries(intent, AF_INET6))
 		wire_set_ipv6(intent, DEVICE, &ret->objects);

@@ -89,6 +89,7 @@ enum link_kind {
 	LINK_BRIDGE,
 	LINK_VETH, /* made by attach, which has the namespace; the plan only keeps it attached */
 	LINK_XFRM,
+	LINK_TUN, /* charon makes it; the plan only keeps it up, and says nothing else of it */
 };
 
 /* Key: name. */

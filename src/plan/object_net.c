@@ -152,6 +152,7 @@ static void link_add_kind(const struct object *o, struct strbuf *b)
 		[LINK_BRIDGE] = "bridge",
 		[LINK_VETH] = "veth",
 		[LINK_XFRM] = "xfrm",
+		[LINK_TUN] = "tun",
 	};
 
 	strbuf_adds(b, names[o->link->kind]);
@@ -176,7 +177,8 @@ static void link_add_master(const struct object *o, struct strbuf *b)
 
 static void link_add_mtu(const struct object *o, struct strbuf *b)
 {
-	strbuf_addf(b, "%d", o->link->mtu);
+	if (o->link->mtu)
+		strbuf_addf(b, "%d", o->link->mtu);
 }
 
 static void link_add_mac(const struct object *o, struct strbuf *b)

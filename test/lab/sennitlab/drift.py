@@ -85,6 +85,11 @@ def wires(s: Scene) -> Any:
     return links(s), own_addresses(s.host), own_routes(s.host)
 
 
+def tunnel(s: Scene) -> Any:
+    name = s.device
+    return name in [link["ifname"] for link in s.host.ns.ip_json("link", "show", "up")], wires(s)
+
+
 def addresses(s: Scene) -> Any:
     return own_addresses(s.host)
 
@@ -257,6 +262,12 @@ KERNEL = [
           kinds=("link",)),
     Drift("bridge", "taken out of its group",
           lambda s: s.ip(f"link set dev {s.bridge} group default"), links, kinds=("link",)),
+    Drift("bridge", "alias removed",
+          lambda s: s.host.ns.run("ip", "link", "set", "dev", s.bridge, "alias", ""), links,
+          kinds=("link",)),
+    Drift("veth", "alias removed",
+          lambda s: s.host.ns.run("ip", "link", "set", "dev", s.veth, "alias", ""), links,
+          kinds=("link",)),
     Drift("veth", "set down", lambda s: s.ip(f"link set dev {s.veth} down"), links,
           kinds=("link",)),
     Drift("veth", "taken off the bridge", lambda s: s.ip(f"link set dev {s.veth} nomaster"), links,
@@ -320,6 +331,11 @@ KERNEL = [
 ]
 
 # What is of the kernel only where it carries ESP.
+if DATAPLANE != "xfrm":
+    KERNEL += [
+        Drift("charon's TUN", "set down", lambda s: s.ip(f"link set dev {s.device} down"), tunnel,
+              kinds=("link", "route")),
+    ]
 if DATAPLANE == "xfrm":
     KERNEL += [
         Drift("tunnel's link", "deleted", lambda s: s.ip(f"link del dev {s.device}"), wires,

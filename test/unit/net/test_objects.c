@@ -280,6 +280,71 @@ static void what_stands_on_nothing_is_not_ready(void **state)
 	sh("ip route show | grep -q '10.42.2.0/24 dev ipsec0'");
 }
 
+static void a_tunnel_device_of_charon_is_kept_up(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+	struct object_link *device = object_set_add(&wanted, OBJECT_LINK)->link;
+	_cleanup_pass_ struct pass p, q;
+
+	snprintf(device->name, sizeof(device->name), "ipsec0");
+	device->kind = LINK_TUN;
+	device->up = true;
+	fixture_pass(f, &wanted, &p);
+	assert_int_equal(p.not_ready, 1);
+	sh("ip tuntap add ipsec0 mode tun && ip link set ipsec0 alias theirs mtu 1234");
+	fixture_converge(f, &wanted);
+	sh("ip link show ipsec0 | grep -q '<.*UP.*mtu 1234' && ip link show ipsec0 | grep theirs");
+	sh("ip link set ipsec0 down");
+	fixture_converge(f, &wanted);
+	sh("ip link show ipsec0 | grep -q '<.*UP'");
+	/* another thing by that name is not touched */
+	sh("ip tuntap del ipsec0 mode tun && ip link add ipsec0 type bridge");
+	fixture_pass(f, &wanted, &q);
+	assert_int_equal(q.failed, 1);
+	assert_non_null(strstr(q.e.text, "ipsec0 is a bridge of others"));
+	sh("! ip link show ipsec0 | grep -q '<.*UP'");
+}
+
+static void a_link_whose_alias_was_taken_away_is_still_ours(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+
+	want_bridge(&wanted, "snbr0");
+	fixture_converge(f, &wanted);
+	fixture_converge(f, &wanted); /* it was seen */
+	sh("ip -o link show snbr0 | cut -d: -f1 > %s/index && ip link set snbr0 alias ''",
+	   f->state_dir);
+	fixture_converge(f, &wanted);
+	sh("ip link show snbr0 | grep -q 'alias sennit:'");
+	sh("ip -o link show snbr0 | cut -d: -f1 | cmp %s/index && rm %s/index", f->state_dir,
+	   f->state_dir);
+}
+
+/* The name alone makes nothing ours: not after ours went, not with another's alias. */
+static void a_link_in_the_place_of_ours_is_not_touched(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 }, none = { 0 };
+	_cleanup_pass_ struct pass p, q, r;
+
+	want_bridge(&wanted, "snbr0");
+	fixture_converge(f, &wanted);
+	fixture_converge(f, &wanted);
+	sh("ip link set snbr0 alias theirs");
+	fixture_pass(f, &wanted, &p);
+	assert_int_equal(p.failed, 1);
+	assert_non_null(strstr(p.e.text, "alias theirs"));
+	sh("ip link del snbr0 && ip link add snbr0 mtu 1400 type bridge");
+	fixture_pass(f, &wanted, &q);
+	assert_int_equal(q.failed, 1);
+	assert_non_null(strstr(q.e.text, "snbr0 is a bridge of others (no alias)"));
+	fixture_pass(f, &none, &r);
+	assert_int_equal(r.steps, 0);
+	sh("ip link show snbr0 | grep -q 'mtu 1400'");
+}
+
 static void kernel_says_why(void **state)
 {
 	struct fixture *f = fixture_get(state);
@@ -448,6 +513,9 @@ int main(void)
 		T(names_that_others_hold_are_told_and_left),
 		T(delete_of_a_way_spares_the_unreachable_route),
 		T(what_stands_on_nothing_is_not_ready),
+		T(a_tunnel_device_of_charon_is_kept_up),
+		T(a_link_whose_alias_was_taken_away_is_still_ours),
+		T(a_link_in_the_place_of_ours_is_not_touched),
 		T(kernel_says_why),
 		T(what_cannot_be_read_is_not_known),
 		T(failed_table_leaves_the_old_one),
