@@ -21,7 +21,7 @@ from sennitlab import Lab, programs
 from sennitlab.container import Container
 from sennitlab.flows import Flows, Pair, Report
 from sennitlab.host import Host
-from sennitlab.kernel import own_tables
+from sennitlab.kernel import own_routes, own_tables, tunnel_device
 from sennitlab.manager import Manager, start_managed
 from sennitlab.sas import same_tunnel, sas_of
 from sennitlab.wait import PATIENCE, patient
@@ -234,3 +234,68 @@ def test_a_peer_gets_another_address(lab: Lab, long: bool) -> None:
             assert not report.lost(since=end), report.table()
     finally:
         host.ns.ip(f"addr del {new}/24 dev eth0")
+
+
+# --- an address moves
+
+
+MOVED = "10.42.200.7"
+
+
+@pytest.fixture(scope="module")
+def flat(built: programs.Programs, long: bool) -> Iterator[Lab]:
+    """Every container an address of its own, no subnets."""
+    if not long:
+        pytest.skip("with --long")
+    made = Lab(hosts=3, containers=1)
+    try:
+        for host in made.hosts.values():
+            ours = [f"10.42.{host.number}.{i}/32" for i in (1, 2)]
+            made.mesh.set(host.id, overlay_ip=ours[0][:-3],
+                          prefixes=ours + ([f"{MOVED}/32"] if host.id == "h1" else []))
+        made.start(attach=False)
+        for container in made.containers.values():
+            container.attach("--ip", f"10.42.{container.host.number}.2")
+        yield made
+        end_and_judge(made)
+    finally:
+        made.close()
+
+
+def move(lab: Lab, mover: Container, home: Container) -> None:
+    """As an orchestrator does: it ends there, the metadata tell, it begins here."""
+    mover.detach()
+    for host, change in (("h1", list.remove), ("h2", list.append)):
+        change(lab.mesh.hosts[host]["prefixes"], f"{MOVED}/32")
+    lab.mesh.write()
+    lab.wait(lambda: any(route.startswith(f"{MOVED} dev {tunnel_device(lab['h3'], 'h2')}")
+                         for route in own_routes(lab["h3"])), 20, "h3 sends to its new host")
+    lab.wait(lambda: home.attach("--ip", MOVED, check=False) and home.addresses(), 20,
+             "it is at its new host")
+
+
+def test_an_address_moves_to_another_host(flat: Lab) -> None:
+    lab, others = flat, flat.pairs_of_hosts()
+    before = [spis(host) for host in lab.hosts.values()]
+    mover = lab.add_container(lab["h1"])
+    mover.attach("--ip", MOVED)
+    pair = ("c3", mover.name)
+    with flows_of(lab, others | {pair}) as flows:
+        flows.wait_all_arrive(10)
+        home = lab.add_container(lab["h2"])
+        begin = time.monotonic()
+        move(lab, mover, home)
+        with Flows(lab.programs, lab.folder, [home], set()) as ear:
+            def heard() -> dict[int, float]:
+                return ear.log(home.name).received[str(lab.c("c3").ip)]
+
+            lab.wait(heard, 20, "packets reach it there")
+            done = time.monotonic()
+            flows.wait_sent(RATE, 20)
+            report = flows.stop()
+            lost = [loss for loss in report.lost(of={pair}) if loss.seq not in heard()]
+    add_row("an address moves: to it", sum(begin <= when <= done
+                                           for when in report.sent[pair].values()), [len(lost)])
+    assert not any(note(lab, "an address moves: the others", report, begin, done, others))
+    assert not [loss for loss in lost if loss.time > done], report.table()
+    assert [spis(host) for host in lab.hosts.values()] == before, "IKE hears nothing of it"

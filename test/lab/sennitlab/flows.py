@@ -161,6 +161,10 @@ class Flows:
             process.wait(5)
         self._processes = []
 
+    def log(self, name: str) -> Log:
+        """Of one container, as of now: also what comes of pairs that are not of these flows."""
+        return parse(self._logs[name])
+
     def report(self) -> Report:
         """As of now."""
         logs = {name: parse(path) for name, path in self._logs.items()}
