@@ -6,7 +6,7 @@
  *	self.c		who this host is, and what is done when that changes
  *	reload.c	configuration and secrets read again
  *	numbers.c	the numbers of peers' XFRM interfaces
- *	leftovers.c	SAs and policies of a charon that died
+ *	leftovers.c	SAs and policies that charon or the kernel alone has
  *	stand_in.c	who takes ESP out of UDP while there is no charon
  *	notify.c	what the service manager is told
  *	containers.c	running containers and the MTU
@@ -107,7 +107,13 @@ struct daemon {
 			struct sn_addr dst;
 			int64_t since;
 		})
-		unknown; /* as of the last look */
+		unknown; /* as of the last look, and so is lost */
+		ARRAY(struct lost_child {
+			uint32_t spi; /* the incoming one */
+			int64_t since;
+		})
+		lost;
+		bool soon; /* a look within LOOK_MS is on its way */
 	} leftovers;
 	struct {
 		struct esp_socket *socket; /* NULL: charon has its own */
@@ -203,7 +209,10 @@ void peers_ike_error(struct daemon *d, const char *peer, const char *text);
 /* leftovers.c */
 void leftovers_init(struct daemon *d);
 void leftovers_fini(struct daemon *d);
-/* charon came or went, or who is a peer has changed: looks until nothing is left over. */
+/*
+ * charon came or went, who is a peer has changed, or one fell silent: looks soon, and until
+ * charon and the kernel agree.
+ */
 void leftovers_look(struct daemon *d);
 
 /* stand_in.c: charon is not there, or is again. */

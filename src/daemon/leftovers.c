@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a charon that died left in the kernel: SAs and policies that the next
- * one does not know. They are no waste, plain ESP goes on by them. So those
- * of a peer go only when charon has a new tunnel with it, whose policies have
- * taken the place of the old ones; or when it is no peer any more, then the
- * policies first. What charon is just making, or has made since its last
- * list, is spared: an SA must have been here for a time when that list was asked for.
+ * Where charon and the kernel disagree about SAs and policies.
+ *
+ * What a charon that died left in the kernel, the next one does not know. It is
+ * no waste, plain ESP goes on by it. So the SAs of a peer go only when charon has a
+ * new tunnel with it, whose policies have taken the place of the old ones; or when
+ * it is no peer any more, then the policies first. What charon is just making, or
+ * has made since its last list, is spared: an SA must have been here for a time when
+ * that list was asked for.
+ *
+ * What the kernel lost (`ip xfrm state flush`), charon does not miss: it would say
+ * that the tunnel stands until its keys are due, an hour in which nothing passes.
+ * Such a tunnel is ended, for a new one. It is looked for when a peer is silent, and
+ * now and then: a lost policy may stop the containers' packets and not the host's own.
  */
 #include "daemon/daemon.h"
 
 #include "base/log.h"
 
 #include <errno.h>
+#include <linux/xfrm.h>
 #include <stdio.h>
 
 #define LOOK_MS 1000
+#define REGULAR_MS 30000 /* when nothing is left over, and nobody asks for it */
 #define UNKNOWN_MS 5000
+#define LOST_MS 2000 /* charon must list what the kernel does not have after this time */
 
 static int cmp_spi(const void *a, const void *b)
 {
@@ -141,6 +151,94 @@ static size_t remove_policies(struct daemon *d, const struct net_xfrm *x)
 	return left;
 }
 
+/* --- what the kernel lost ------------------------------------------------------ */
+
+static int cmp_sa(const void *pa, const void *pb)
+{
+	const struct net_xfrm_sa *a = pa, *b = pb;
+	int c = sn_cmp_num(a->spi, b->spi);
+
+	return c ? c : sn_cmp_num(a->if_id, b->if_id);
+}
+
+static int cmp_policy(const void *a, const void *b)
+{
+	return sn_cmp_num(((const struct net_xfrm_policy *)a)->if_id,
+			  ((const struct net_xfrm_policy *)b)->if_id);
+}
+
+static bool has_sa(const struct net_xfrm *x, uint32_t if_id, uint32_t spi)
+{
+	const struct net_xfrm_sa key = { .if_id = if_id, .spi = spi };
+
+	return x->sas.n && bsearch(&key, x->sas.v, x->sas.n, sizeof(key), cmp_sa);
+}
+
+/* For packets to the host, from it and through it. */
+static bool has_policies(const struct net_xfrm *x, uint32_t if_id)
+{
+	const unsigned all = 1U << XFRM_POLICY_IN | 1U << XFRM_POLICY_OUT | 1U << XFRM_POLICY_FWD;
+	const struct net_xfrm_policy key = { .if_id = if_id }, *end = x->policies.v + x->policies.n;
+	const struct net_xfrm_policy *p =
+		x->policies.n ? bsearch(&key, x->policies.v, x->policies.n, sizeof(key), cmp_policy)
+			      : NULL;
+	unsigned found = 0;
+
+	while (p && p > x->policies.v && p[-1].if_id == if_id)
+		p--;
+	for (; p && p < end && p->if_id == if_id; p++)
+		found |= 1U << p->dir;
+	return (found & all) == all;
+}
+
+/* Since when this child is not whole in the kernel: now, if it was at the last look. */
+static int64_t lost_since(const struct leftovers *l, uint32_t spi, int64_t now)
+{
+	array_foreach(&l->lost, lost)
+		if (lost->spi == spi)
+			return lost->since;
+	return now;
+}
+
+static void build_anew(struct daemon *d, const char *peer, const struct ike_sa *sa)
+{
+	log_write_fields(LOG_LEVEL_WARNING, LOG_FIELDS({ "peer", peer }),
+			 "peer %s: the kernel has lost SAs or policies of its tunnel (somebody "
+			 "removed them: `ip xfrm`?); it is built anew",
+			 peer);
+	ike_peer_broken(d->ike, peer, sa);
+}
+
+/* How many tunnels to look at again. */
+static size_t mend_tunnels(struct daemon *d, struct net_xfrm *x, int64_t now)
+{
+	__typeof__(d->leftovers.lost) lost = { 0 };
+
+	array_sort(&x->sas, cmp_sa);
+	array_sort(&x->policies, cmp_policy);
+	array_foreach(&d->wanted.peers, w) {
+		const struct ike_child *child = NULL;
+		const struct ike_sa *sa = NULL;
+		int64_t since;
+
+		if (w->if_id && has_ike(d))
+			sa = ike_peer_sa(d->ike, w->id, &child);
+		if (!sa || (has_sa(x, w->if_id, child->spi_in) &&
+			    has_sa(x, w->if_id, child->spi_out) && has_policies(x, w->if_id)))
+			continue;
+		since = lost_since(&d->leftovers, child->spi_in, now);
+		if (ike_listed_at(d->ike) - since >= LOST_MS)
+			build_anew(d, w->id, sa);
+		else
+			*array_add(&lost) = (struct lost_child){ child->spi_in, since };
+	}
+	array_free(&d->leftovers.lost);
+	d->leftovers.lost.v = lost.v;
+	d->leftovers.lost.n = lost.n;
+	d->leftovers.lost.size = lost.size;
+	return lost.n;
+}
+
 static void look(void *user)
 {
 	_cleanup_net_xfrm_ struct net_xfrm x = { 0 };
@@ -149,6 +247,7 @@ static void look(void *user)
 	size_t left = 1;
 	int r;
 
+	d->leftovers.soon = false;
 	if (!d->numbers || numbers_get(d->numbers)->v.n == 0)
 		return;
 	r = net_xfrm_read(d->net, &x, &e);
@@ -159,10 +258,10 @@ static void look(void *user)
 	} else {
 		left = remove_policies(d, &x);
 		left += remove_sas(d, &x, loop_now(d->loop));
+		left += mend_tunnels(d, &x, loop_now(d->loop));
 		numbers_settle(d->numbers, d->snapshot, &d->wanted, false);
 	}
-	if (left)
-		loop_timer_set(d->leftovers.timer, LOOK_MS);
+	loop_timer_set(d->leftovers.timer, left ? LOOK_MS : REGULAR_MS);
 }
 
 void leftovers_init(struct daemon *d)
@@ -174,10 +273,13 @@ void leftovers_fini(struct daemon *d)
 {
 	loop_timer_free(d->leftovers.timer);
 	array_free(&d->leftovers.unknown);
+	array_free(&d->leftovers.lost);
 }
 
 void leftovers_look(struct daemon *d)
 {
-	if (!loop_timer_is_set(d->leftovers.timer))
+	/* the first who asks decides when: they may be many, one after the other */
+	if (!d->leftovers.soon)
 		loop_timer_set(d->leftovers.timer, LOOK_MS);
+	d->leftovers.soon = true;
 }

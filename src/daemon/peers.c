@@ -90,6 +90,8 @@ static void on_changed(const char *peer, const struct verdict *before, const str
 		boot->said[0] = '\0';
 		ports_forget(d->ports, peer);
 	}
+	if (after->state == PEER_DOWN)
+		leftovers_look(d); /* does the kernel still have its SAs? */
 }
 
 /* A loop that stood still tells health before any deadline is looked at. */

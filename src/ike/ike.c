@@ -636,6 +636,16 @@ void ike_peer_orphaned(struct ike *ike, const char *peer)
 	poll_at(ike, sn_now_ms());
 }
 
+void ike_peer_broken(struct ike *ike, const char *peer, const struct ike_sa *sa)
+{
+	struct tunnel *t = find_tunnel(ike, peer);
+
+	if (!t)
+		return;
+	pair_broken(&t->pair, sa->unique_id);
+	poll_at(ike, sn_now_ms());
+}
+
 void ike_kick(struct ike *ike, const char *peer)
 {
 	struct tunnel *t = find_tunnel(ike, peer);

@@ -144,6 +144,11 @@ void ike_set_tunnels(struct ike *ike, const struct ike_tunnel *tunnels, size_t n
 void ike_peer_booted(struct ike *ike, const char *peer, int64_t old_seen);
 /* The kernel has SAs of the peer that our charon does not know: initiates without waiting. */
 void ike_peer_orphaned(struct ike *ike, const char *peer);
+/*
+ * What charon says of this IKE_SA (ike_peer_sa()) is not so in the kernel: it is ended, by
+ * both hosts, and a new one is built.
+ */
+void ike_peer_broken(struct ike *ike, const char *peer, const struct ike_sa *sa);
 /* Negotiate with this peer now, whatever the back-off says. */
 void ike_kick(struct ike *ike, const char *peer);
 

@@ -71,6 +71,11 @@ void pair_orphaned(struct pair *p)
 	p->patience_ms = 0;
 }
 
+void pair_broken(struct pair *p, uint32_t id)
+{
+	p->broken = id;
+}
+
 void pair_kick(struct pair *p)
 {
 	p->kicked = true;
@@ -248,6 +253,18 @@ static int64_t bear(const struct ike_sa *sa, const struct ike_sa *best)
 {
 	return sa->initiator != best->initiator && is_newer(sa, best) ? PAIR_NEWER_MS
 								      : PAIR_SETTLE_MS;
+}
+
+static void end_broken(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now,
+		       struct pair_steps *steps)
+{
+	for (size_t i = 0; p->broken && i < n; i++) {
+		if (sas[i].unique_id != p->broken || !pair_stands(&sas[i]))
+			continue;
+		add_step(steps, PAIR_END_IKE, p->broken);
+		recall(p, p->broken, false, now)->asked_at = now;
+	}
+	p->broken = 0;
 }
 
 static int64_t end_duplicates(struct pair *p, const struct ike_sa *sas, size_t n,
@@ -433,6 +450,7 @@ int64_t pair_look(struct pair *p, const struct ike_sa *sas, size_t n, int64_t no
 		p->tries = 0;
 	due = end_lost(p, sas, n, now, ret);
 	next = SN_MIN(next, due);
+	end_broken(p, sas, n, now, ret);
 	due = end_duplicates(p, sas, n, best, now, ret);
 	next = SN_MIN(next, due);
 	due = end_children(p, best, now, ret);

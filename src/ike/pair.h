@@ -80,6 +80,7 @@ struct pair {
 	unsigned tries;
 	int64_t booted_at; /* the peer's charon is a new one, since; 0: not so lately */
 	int64_t old_seen;  /* when it was surely the old one */
+	uint32_t broken;   /* news for the next look: see pair_broken(); 0: none */
 	bool orphaned, kicked;
 	ARRAY(struct pair_memory) memory;
 };
@@ -111,6 +112,8 @@ void pair_forgive(struct pair *p);
 void pair_booted(struct pair *p, int64_t old_seen, int64_t now);
 /* Our own charon is, and there was a tunnel. Until one stands again. */
 void pair_orphaned(struct pair *p);
+/* This IKE_SA stands, but its packets go nowhere: at the next look it is ended, for a new one. */
+void pair_broken(struct pair *p, uint32_t id);
 /* At the next look no waiting and no back-off counts. */
 void pair_kick(struct pair *p);
 

@@ -424,6 +424,35 @@ static void an_orphan_initiates_like_an_owner(void **state)
 	end(&s);
 }
 
+static void a_broken_one_is_ended_and_the_owner_builds_another(void **state)
+{
+	struct script s;
+
+	(void)state;
+	begin(&s, true);
+	add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, true), 1, CHILD);
+	look_after(&s, 0);
+	pair_broken(&s.pair, 1);
+	look_after(&s, 0);
+	assert_step(&s, PAIR_END_IKE, 1);
+	s.sas.v[0].state = IKE_SA_DELETING;
+	look_after(&s, 10);
+	assert_step(&s, PAIR_INITIATE, 0);
+	/* nobody answers the DELETE */
+	add_sa(&s, 2, IKE_SA_CONNECTING, true);
+	look_after(&s, PAIR_FORCE_MS);
+	assert_step(&s, PAIR_END_IKE_FORCE, 1);
+	end(&s);
+
+	/* news of one that is gone meanwhile are none */
+	begin(&s, true);
+	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, true), 1, CHILD);
+	pair_broken(&s.pair, 1);
+	look_after(&s, 0);
+	assert_quiet(&s);
+	end(&s);
+}
+
 static void a_changed_child_replaces_the_old_one(void **state)
 {
 	struct script s;
@@ -851,6 +880,7 @@ int main(void)
 		cmocka_unit_test(a_lost_one_stays_until_another_carries),
 		cmocka_unit_test(a_lost_one_that_nobody_replaces_goes),
 		cmocka_unit_test(an_orphan_initiates_like_an_owner),
+		cmocka_unit_test(a_broken_one_is_ended_and_the_owner_builds_another),
 		cmocka_unit_test(a_changed_child_replaces_the_old_one),
 		cmocka_unit_test(the_other_end_gives_the_old_sa_up),
 		cmocka_unit_test(two_ends_come_to_one_tunnel),
