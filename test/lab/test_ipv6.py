@@ -2,21 +2,18 @@
 """An overlay of IPv6: what the other suites show of IPv4, with its own ways to cheat."""
 
 import json
-import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from sennitlab import Lab, frames, patient, proc
+from sennitlab import Lab, frames, patient
 from sennitlab.capture import now_ns
 from sennitlab.classify import EXPECTED
 from sennitlab.container import Container
 from sennitlab.kernel import bridge_of, tunnel_device
-from sennitlab.lab import DATAPLANE
 from sennitlab.metadata import OVERLAY6
+from sennitlab.tunnel import tunnel_of_h1
 from sennitlab.wan import mac_of
 
 LAB = {"containers": 2, "overlay": OVERLAY6}
@@ -217,28 +214,10 @@ def test_a_container_is_nobody_else_across_the_tunnel(lab: Lab, source: str) -> 
 # --- from a peer
 
 
-@contextmanager
-def tunnel_of_h1(lab: Lab) -> Iterator[Callable[[bytes], object]]:
-    """What is given to it comes out of h1's tunnel device, as h2 would have sent it."""
-    if DATAPLANE == "xfrm":
-        # h2 itself sends: past its own guard, straight into the interface
-        with lab["h2"].ns.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as raw:
-            to = (tunnel_device(lab["h2"], "h1"), ETH_IPV6)
-            yield lambda packet: raw.sendto(packet, to)
-        return
-    pid = lab["h1"].charon_pid()
-    assert pid
-    fd = proc.borrow(pid, "/dev/net/tun")
-    try:
-        yield lambda packet: os.write(fd, packet)
-    finally:
-        os.close(fd)
-
-
 @pytest.mark.parametrize("source", ["fd42:0:0:1::3", "2001:db8::12", "fe80::1"])
 def test_a_tunnel_brings_what_is_of_the_peers_only(lab: Lab, source: str) -> None:
     target = str(lab.c("c1").ip)
-    with tunnel_of_h1(lab) as send, lab.c("c1").udp(PORT) as ear:
+    with tunnel_of_h1(lab, ETH_IPV6) as send, lab.c("c1").udp(PORT) as ear:
         send(udp_packet(source, target, FORGED))
         send(udp_packet("fd42:0:0:2::2", target, LEGITIMATE))
         assert ear.recv(99) == LEGITIMATE
@@ -248,7 +227,7 @@ def test_a_tunnel_brings_what_is_of_the_peers_only(lab: Lab, source: str) -> Non
 def test_what_a_tunnel_brings_leaves_by_no_other_way(lab: Lab, target: str) -> None:
     """Neither to another peer nor to the outside."""
     own = str(lab.c("c1").ip)
-    with tunnel_of_h1(lab) as send, lab.c("c1").udp(PORT) as ear, \
+    with tunnel_of_h1(lab, ETH_IPV6) as send, lab.c("c1").udp(PORT) as ear, \
             lab["h1"].ns.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
                                 socket.htons(ETH_ALL)) as sniffer:
         send(udp_packet("fd42:0:0:2::2", target, FORGED))
