@@ -315,9 +315,9 @@ static void add_containers(const struct intent *intent, struct strbuf *b)
 /*
  * IPv4 and ARP with the veth's own addresses pass; so does the probe for a
  * double address (RFC 5227), which has no sender address yet. Everything else
- * ends here: VLAN tags, other types. The first rule of each chain looks
- * like what the next ones imply, but nft asks `meta protocol` there, which the
- * kernel answers for what is behind a VLAN tag.
+ * ends here: VLAN tags, other types. The first rule looks like what the next
+ * one implies, but nft asks `meta protocol` there, which the kernel answers
+ * for what is behind a VLAN tag. (Of ARP it asks the frame's own type.)
  */
 static void add_frames4(struct strbuf *b)
 {
@@ -326,7 +326,6 @@ static void add_frames4(struct strbuf *b)
 	strbuf_adds(b, "\t\tiifname . ether saddr . ip saddr @containers accept\n");
 	strbuf_adds(b, "\t\tdrop\n" CHAIN_END);
 	chain_title(b, "other_type");
-	strbuf_adds(b, "\t\tether type != arp drop\n");
 	strbuf_adds(b, "\t\tiifname . ether saddr . arp saddr ip @containers "
 		       "iifname . arp saddr ether . arp saddr ip @containers accept\n");
 	strbuf_adds(b, "\t\tarp operation request arp saddr ip 0.0.0.0 "
