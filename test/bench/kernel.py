@@ -124,7 +124,7 @@ class Host:
         """As charon would, with the numbers that sennit gave; both hosts have the same plan."""
         batch = self.run("cat", self.folder / "ip.batch")
         by_peer = {peer: int(number) for peer, number in
-                   re.findall(r":peer:(\S+) up type xfrm if_id (\d+)", batch)}
+                   re.findall(r":peer:(\S+) up group \d+ type xfrm if_id (\d+)", batch)}
         lines = []
         for i in range(1, peers + 1):
             number, ends = by_peer[f"p{i:04}"], f"src 192.0.2.1 dst {underlay(i)}"
