@@ -50,7 +50,9 @@ static void read_kind(const struct nlattr *linkinfo, struct link_info *info)
 
 static bool is_ours(const struct link_info *info)
 {
-	if (!info->kind_known || !sn_startswith(info->o.name, SENNIT_LINK_PREFIX))
+	/* charon makes the TUN, we make none */
+	if (!info->kind_known || info->o.kind == LINK_TUN ||
+	    !sn_startswith(info->o.name, SENNIT_LINK_PREFIX))
 		return false;
 	return sn_startswith(info->o.alias, LINK_ALIAS_PREFIX) ||
 	       (info->o.alias[0] == '\0' && info->o.group == LINK_GROUP_BORN);
