@@ -8,6 +8,9 @@
  * 1.0.6 reads every rule of everybody first (5,000 rules: 140 ms, and 25 ms
  * more for the next command, which frees them). Listing or writing one table
  * by name reads that table alone (0.5 ms, whatever else there is).
+ *
+ * libnftables has a list of interfaces for the whole process, without a lock, which every
+ * command of every context fills and empties: contexts_lock is for that.
  */
 #include "net/nft.h"
 
@@ -21,9 +24,12 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #define LEGACY_NAMES_LIMIT 4096
+
+static pthread_mutex_t contexts_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct nft {
 	struct netlink *nl;
@@ -35,6 +41,40 @@ static const char *const families[] = {
 	[NFPROTO_NETDEV] = "netdev", [NFPROTO_BRIDGE] = "bridge", [NFPROTO_IPV6] = "ip6",
 };
 
+/* As libnftables says; errno is what it left. */
+static int run(struct nft_ctx *ctx, const char *command)
+{
+	int r, left;
+
+	pthread_mutex_lock(&contexts_lock);
+	errno = 0;
+	r = nft_run_cmd_from_buffer(ctx, command);
+	left = errno;
+	pthread_mutex_unlock(&contexts_lock);
+	errno = left;
+	return r;
+}
+
+static struct nft_ctx *new_context(void)
+{
+	struct nft_ctx *ctx;
+
+	pthread_mutex_lock(&contexts_lock);
+	ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	pthread_mutex_unlock(&contexts_lock);
+	return ctx;
+}
+
+static void free_context(struct nft_ctx *ctx)
+{
+	if (!ctx)
+		return;
+	pthread_mutex_lock(&contexts_lock);
+	nft_ctx_free(ctx);
+	pthread_mutex_unlock(&contexts_lock);
+}
+SN_DEFINE_CLEANUP(struct nft_ctx *, free_context);
+
 /*
  * libnftables tells no errno, but text for people: of its several lines (the
  * words, the command, a row of ^^^) the first says what is wrong.
@@ -42,15 +82,26 @@ static const char *const families[] = {
 int nft_run(struct nft *nft, const char *command, struct sn_error *e)
 {
 	const char *words;
-	int r;
+	int r = run(nft->ctx, command);
 
-	errno = 0;
-	r = nft_run_cmd_from_buffer(nft->ctx, command);
 	words = nft_ctx_get_error_buffer(nft->ctx);
 	if (r == 0)
 		return 0;
 	r = errno == EPERM || errno == ENOBUFS || errno == ENOMEM ? -errno : -EINVAL;
 	return sn_error_set(e, r, "nftables: %.*s", (int)strcspn(words, "\n"), words);
+}
+
+int nft_try(const char *commands, struct sn_error *e)
+{
+	_cleanup_(free_contextp) struct nft_ctx *ctx = new_context();
+	const char *words;
+
+	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx))
+		return sn_error_set(e, -ENOMEM, "libnftables cannot be started");
+	if (run(ctx, commands) == 0)
+		return 0;
+	words = nft_ctx_get_error_buffer(ctx);
+	return sn_error_set(e, -EOPNOTSUPP, "%.*s", (int)strcspn(words, "\n"), words);
 }
 
 int nft_new(struct nft **ret, struct sn_error *e)
@@ -61,7 +112,7 @@ int nft_new(struct nft **ret, struct sn_error *e)
 
 	if (r < 0)
 		return r;
-	nft->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	nft->ctx = new_context();
 	if (!nft->ctx || nft_ctx_buffer_output(nft->ctx) || nft_ctx_buffer_error(nft->ctx))
 		return sn_error_set(e, -ENOMEM, "libnftables cannot be started");
 	nft_ctx_output_set_flags(nft->ctx, NFT_CTX_OUTPUT_STATELESS);
@@ -80,8 +131,7 @@ void nft_free(struct nft *nft)
 {
 	if (!nft)
 		return;
-	if (nft->ctx)
-		nft_ctx_free(nft->ctx);
+	free_context(nft->ctx);
 	netlink_free(nft->nl);
 	free(nft);
 }
@@ -217,25 +267,20 @@ static int may_read(struct sn_error *e)
 
 int nft_read_ruleset(json_t **ret, struct sn_error *e)
 {
+	_cleanup_(free_contextp) struct nft_ctx *ctx = NULL;
 	struct nft nft = { 0 };
-	struct nft_ctx *ctx;
 	const char *text;
 	int r = may_read(e);
 
 	if (r < 0)
 		return r;
-	nft.ctx = ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx)) {
-		r = sn_error_set(e, -ENOMEM, "libnftables cannot be started");
-	} else {
-		nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
-		r = nft_run(&nft, "list ruleset", e);
-	}
-	if (r == 0) {
-		text = nft_ctx_get_output_buffer(ctx);
-		r = json_parse(text, strlen(text), ret, e);
-	}
-	if (ctx)
-		nft_ctx_free(ctx);
-	return r;
+	nft.ctx = ctx = new_context();
+	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx))
+		return sn_error_set(e, -ENOMEM, "libnftables cannot be started");
+	nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
+	r = nft_run(&nft, "list ruleset", e);
+	if (r < 0)
+		return r;
+	text = nft_ctx_get_output_buffer(ctx);
+	return json_parse(text, strlen(text), ret, e);
 }

@@ -42,6 +42,12 @@ int nft_run(struct nft *nft, const char *command, struct sn_error *e);
 struct netlink *nft_socket(struct nft *nft);
 
 /*
+ * In a context of its own, so in the network namespace that the calling thread is in. 0,
+ * -EOPNOTSUPP with e when the kernel takes one of them not, or another negative errno with e.
+ */
+int nft_try(const char *commands, struct sn_error *e);
+
+/*
  * Everybody's tables as libnftables-json(5), to look at; a new reference. Reads
  * every rule there is: not for the loop. 0 or a negative errno with e.
  */

@@ -3,6 +3,7 @@
 
 #include "net/link.h"
 #include "net/net.h"
+#include "net/nft.h"
 #include "net/thread.h"
 
 #include <arpa/inet.h>
@@ -13,7 +14,6 @@
 #include <linux/xfrm.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/xfrmi.h>
-#include <nftables/libnftables.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -146,26 +146,9 @@ int trial_link(const char *kind, struct sn_error *e)
 	return trial_run(try_link, kind, e);
 }
 
-static int try_nft(const char *commands, struct sn_error *e)
-{
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	int r = 0;
-
-	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx)) {
-		r = sn_error_set(e, -ENOMEM, "libnftables cannot be started");
-	} else if (nft_run_cmd_from_buffer(ctx, commands) != 0) {
-		const char *words = nft_ctx_get_error_buffer(ctx);
-
-		r = sn_error_set(e, -EOPNOTSUPP, "%.*s", (int)strcspn(words, "\n"), words);
-	}
-	if (ctx)
-		nft_ctx_free(ctx);
-	return r;
-}
-
 int trial_nft(const char *commands, struct sn_error *e)
 {
-	return trial_run(try_nft, commands, e);
+	return trial_run(nft_try, commands, e);
 }
 
 int trial_stand_in(struct sn_error *e)
