@@ -285,6 +285,7 @@ static void hook_settled(void *user)
 
 	/* the guard of the stored snapshot stands: others (Docker) may start now */
 	notify_ready(d->notify);
+	stand_in_prepare(d);
 	if (!d->wanted.guard_only)
 		numbers_settle(d->numbers, d->snapshot, &d->wanted, d->wanted_is_new);
 	if (d->wanted.guard_only || !d->wanted_is_new)
@@ -793,7 +794,6 @@ int daemon_new(const struct config_source *source, struct config *config, struct
 	d->stored = true;
 	peers_init(d);
 	leftovers_init(d);
-	stand_in_prepare(d);
 	paths_start(d);
 	d->ports = ports_new(d);
 	metrics_start(d);
@@ -828,7 +828,8 @@ void daemon_free(struct daemon *d)
 	if (d->store_timer)
 		store_last(d);
 	numbers_free(d->numbers);
-	esp_socket_free(d->stand_in.socket);
+	/* what the hand still adds for it asks whether it is there */
+	esp_socket_free(sn_steal(d->stand_in.socket));
 	loop_timer_free(d->store_timer);
 	reconcile_free(d->reconcile);
 	ike_free(d->ike);

@@ -117,7 +117,8 @@ struct daemon {
 	} leftovers;
 	struct {
 		struct esp_socket *socket; /* NULL: charon has its own */
-		bool failed;               /* this kernel cannot */
+		bool tried;                /* whether this kernel can */
+		bool failed;               /* it cannot */
 	} stand_in;
 	struct surroundings around;
 	struct surroundings_look look_around; /* for the next pass */

@@ -57,8 +57,9 @@ void stand_in_prepare(struct daemon *d)
 {
 	struct trial_job *t;
 
-	if (!d->dataplane->kernel_esp)
+	if (!d->dataplane->kernel_esp || d->stand_in.tried)
 		return;
+	d->stand_in.tried = true;
 	t = xcalloc(1, sizeof(*t));
 	t->daemon = d;
 	loop_worker_submit(d->worker, t, try_rule, trial_done);
@@ -78,6 +79,21 @@ static bool is_needed(struct daemon *d)
 {
 	return d->dataplane->kernel_esp && d->snapshot && !d->down && !d->wanted.guard_only &&
 	       !d->stand_in.socket && !d->stand_in.failed && has_sas(d);
+}
+
+/* A kernel can have the one without the other; the next pass wants no table of IPv6 then. */
+static void on_added6(int result, const struct sn_error *e, void *user)
+{
+	struct daemon *d = user;
+
+	if (result >= 0 || !d->stand_in.socket)
+		return;
+	esp_socket_drop6(d->stand_in.socket);
+	log_warning("nobody can stand in for charon's socket on UDP 4500 of IPv6: %s; tunnels by "
+		    "IPv6 carry nothing to this host while charon is away (kernel module "
+		    "nft_tproxy)",
+		    e->text);
+	reconcile_request(d->reconcile, OBJECT_BIT(OBJECT_NFT), true);
 }
 
 static void on_added(int result, const struct sn_error *e, void *user)
@@ -100,7 +116,8 @@ static void add_tables(struct daemon *d)
 	daemon_get_intent(d, &intent);
 	stand_in_add_tables(&intent, &tables);
 	array_foreach(&tables.o, o)
-		reconcile_add_now(d->reconcile, o, on_added, d);
+		reconcile_add_now(d->reconcile, o,
+				  streq(o->nft.family, "ip6") ? on_added6 : on_added, d);
 }
 
 void stand_in_begin(struct daemon *d)

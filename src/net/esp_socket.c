@@ -86,6 +86,13 @@ void esp_socket_free(struct esp_socket *s)
 	free(s);
 }
 
+void esp_socket_drop6(struct esp_socket *s)
+{
+	if (s->fd6 >= 0)
+		close(s->fd6);
+	s->fd6 = -1;
+}
+
 uint16_t esp_socket_port(const struct esp_socket *s)
 {
 	return s->port;

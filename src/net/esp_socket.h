@@ -25,6 +25,8 @@ struct esp_socket;
 int esp_socket_new(struct esp_socket **ret, struct sn_error *e);
 void esp_socket_free(struct esp_socket *s);
 SN_DEFINE_CLEANUP(struct esp_socket *, esp_socket_free);
+/* Goes on without IPv6. */
+void esp_socket_drop6(struct esp_socket *s);
 /* Host byte order; of IPv6 0: there is none. */
 uint16_t esp_socket_port(const struct esp_socket *s);
 uint16_t esp_socket_port6(const struct esp_socket *s);

@@ -391,7 +391,9 @@ int net_advertised(struct net *net, struct intent_device ret[static INTENT_ADVER
 	/* -ENOENT: no IPv6 */
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = r < 0 || forwards ? 0 : advertised_devices(net->nl, net->sysctls, ret, &e);
+	r = r < 0 || forwards ? 0 : -EAGAIN;
+	for (int i = 0; i < OBSERVE_TRIES && r == -EAGAIN; i++)
+		r = advertised_devices(net->nl, net->sysctls, ret, &e);
 	if (r >= 0)
 		*ret_forwards = forwards;
 	return r;
