@@ -163,6 +163,9 @@ static void add_forward(struct guard *g)
 	RULE(g, "iif%s drop", g->devices);
 	/* bridged packets, where br_netfilter shows them here */
 	RULE(g, "iif%s oif%s accept", g->bridge, g->bridge);
+	/* behind this host's address it would be for whose ESP comes back, see add_srcnat() */
+	if (config->masquerade)
+		RULE(g, "iif%s meta l4proto esp drop", g->bridge);
 	RULE(g, "iif%s %s", g->bridge, config->masquerade ? "accept" : "drop");
 	if (config->masquerade)
 		RULE(g, "oif%s ct state established,related accept", g->bridge);
@@ -189,12 +192,18 @@ static void add_output(struct guard *g)
 	strbuf_adds(g->b, CHAIN_END);
 }
 
+/*
+ * A container's UDP must not leave by a port of charon's: what a peer sends to that one would be
+ * taken for its answers, and charon hear nothing of the peer.
+ */
 static void add_srcnat(struct guard *g)
 {
 	chain_begin(g->b, "srcnat", "nat", "postrouting", "srcnat");
 	RULE(g, "oif%s return", g->devices);
 	RULE(g, "oif%s return", g->bridge);
 	RULE(g, "oif \"lo\" return");
+	RULE(g, "%s saddr %s %s daddr != %s meta l4proto udp masquerade to :5000-65535", g->ip,
+	     g->own, g->ip, g->overlay);
 	RULE(g, "%s saddr %s %s daddr != %s masquerade", g->ip, g->own, g->ip, g->overlay);
 	strbuf_adds(g->b, CHAIN_END);
 }

@@ -218,6 +218,40 @@ def test_containers_reach_the_outside_while_the_overlay_is_not_tracked(lab: Lab)
     lab.c("c1").wait_ping(OUTSIDE)
 
 
+IKE_PORTS = (500, 4500)
+
+
+def test_a_container_takes_no_port_of_charons(lab: Lab) -> None:
+    """Else what a peer sends to that port would be taken for an answer to the container."""
+    for port in IKE_PORTS:
+        with lab.c("c1").udp(port) as asking, \
+                lab.wan.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as answering:
+            answering.bind((str(OUTSIDE), port))
+            answering.settimeout(patient(5))
+            asking.sendto(b"question", (str(OUTSIDE), port))
+            _, asker = answering.recvfrom(99)
+            assert asker[0] == str(lab["h1"].address) and asker[1] not in IKE_PORTS
+            answering.sendto(b"answer", asker)
+            assert asking.recvfrom(99) == (b"answer", (str(OUTSIDE), port))
+
+
+def test_a_container_sends_no_esp_in_the_name_of_its_host(lab: Lab) -> None:
+    c1 = lab.c("c1")
+    with c1.ns.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ESP) as esp, \
+            c1.udp() as asking, \
+            lab.wan.ns.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ESP) as ear, \
+            lab.wan.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as answering:
+        answering.bind((str(OUTSIDE), PORT))
+        answering.settimeout(patient(5))
+        esp.sendto(bytes(range(32)), (str(OUTSIDE), 0))
+        asking.sendto(b"question", (str(OUTSIDE), PORT))
+        assert answering.recv(99) == b"question"
+        ear.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                assert bytes(range(32)) not in ear.recv(2000)
+
+
 # --- while tunnels are missing (the lab's end judges the capture)
 
 
