@@ -27,6 +27,18 @@ struct host *draft_add_host(struct draft *d, const char *id, size_t index)
 	return snapshot_add_host(d->snapshot, id);
 }
 
+void draft_copy_host(struct host *to, const struct host *from)
+{
+	to->name = xstrdup(from->name);
+	to->state = from->state;
+	to->created_ms = from->created_ms;
+	to->overlay_ip = from->overlay_ip;
+	to->behind_nat = from->behind_nat;
+	array_foreach(&from->underlay, a) {
+		*array_add(&to->underlay) = *a;
+	}
+}
+
 void draft_refuse_host(struct draft *d, const char *id, const struct sn_addr *addr, size_t index)
 {
 	struct draft_refused *r = array_add(&d->refused);

@@ -68,6 +68,8 @@ void draft_init(struct draft *d, const struct draft_words *words);
 void draft_fini(struct draft *d);
 /* A new host of the source; fill it before the next is added. */
 struct host *draft_add_host(struct draft *d, const char *id, size_t index);
+/* All that a host says of itself but its prefixes and its id; to is as draft_add_host() made it. */
+void draft_copy_host(struct host *to, const struct host *from);
 /* Of a wrong entry; id and addr as far as they could be read, else NULL. */
 void draft_refuse_host(struct draft *d, const char *id, const struct sn_addr *addr, size_t index);
 void draft_refuse_container(struct draft *d, const char *host_id);

@@ -421,13 +421,7 @@ static void add_host(struct draft *d, const struct host *from, size_t index)
 {
 	struct host *h = draft_add_host(d, from->id, index);
 
-	h->name = xstrdup(from->name);
-	h->state = from->state;
-	h->created_ms = from->created_ms;
-	h->overlay_ip = from->overlay_ip;
-	array_foreach(&from->underlay, a) {
-		*array_add(&h->underlay) = *a;
-	}
+	draft_copy_host(h, from);
 	array_foreach(&from->prefixes, p) {
 		*array_add(&h->prefixes) = *p;
 	}

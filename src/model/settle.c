@@ -297,17 +297,6 @@ static const struct draft_refused *find_refused(const struct settle *st, const s
 	return NULL;
 }
 
-static void copy_host(struct host *to, const struct host *from)
-{
-	to->name = xstrdup(from->name);
-	to->state = from->state;
-	to->created_ms = from->created_ms;
-	to->overlay_ip = from->overlay_ip;
-	array_foreach(&from->underlay, a) {
-		*array_add(&to->underlay) = *a;
-	}
-}
-
 /* Says so behind the problem that was noted for the entry. */
 static void note_kept(struct snapshot *s, const struct host *h, size_t index)
 {
@@ -355,7 +344,7 @@ static int keep_last_good(struct settle *st, struct sn_error *e)
 		if (!r || old->state == HOST_GONE || is_named(st, old->id))
 			continue;
 		note_kept(st->s, old, r->index);
-		copy_host(draft_add_host(st->d, old->id, r->index), old);
+		draft_copy_host(draft_add_host(st->d, old->id, r->index), old);
 		dh = &st->d->hosts.v[st->d->hosts.n - 1];
 		dh->kept = true;
 		dh->subnets_stay = true;

@@ -76,6 +76,16 @@ static void reads_the_example(void **state)
 	assert_true(snapshot_find(s, "node2")->created_ms == 1795417200000);
 }
 
+static void nat_stands_in_the_file(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *s =
+		good(HEAD HOST_A ", {'id': 'b', 'addresses': ['192.0.2.2'], 'nat': true}" TAIL);
+
+	(void)state;
+	assert_false(snapshot_find(s, "a")->behind_nat);
+	assert_true(snapshot_find(s, "b")->behind_nat);
+}
+
 static void wrong_files_are_refused_whole_with_the_place(void **state)
 {
 	static const struct {
@@ -352,6 +362,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_the_example),
+		cmocka_unit_test(nat_stands_in_the_file),
 		cmocka_unit_test(wrong_files_are_refused_whole_with_the_place),
 		cmocka_unit_test(a_wrong_host_is_refused_alone_and_stays_as_it_was),
 		cmocka_unit_test(claims_are_settled_one_by_one),

@@ -19,6 +19,12 @@
 #define HOST_C                                                                                     \
 	"{'uuid': 'c', 'name': 'nc', 'state': 'active', 'agent_ip': '192.0.2.3', 'labels': "       \
 	"{'io.rancher.network.per_host_subnet.subnet': '10.42.3.0/24'}}"
+/* b behind a NAT, with two further addresses */
+#define NAT_B                                                                                      \
+	"{'uuid': 'b', 'name': 'nb', 'state': 'active', 'agent_ip': '192.0.2.2', 'labels': "       \
+	"{'io.rancher.network.per_host_subnet.subnet': '10.42.2.0/24', 'io.sennit.nat': 'true', "  \
+	"'io.sennit.addresses': '192.0.2.22, 2001:db8::2'}}"
+#define NAT_HOSTS "[" HOST_A "," NAT_B "," HOST_C "]"
 #define HOSTS "[" HOST_A "," HOST_B "," HOST_C "]"
 /* The same without subnets: the flat plan. */
 #define FLAT(id, n) "{'uuid': '" id "', 'state': 'active', 'agent_ip': '192.0.2." n "'}"
@@ -623,7 +629,7 @@ static void a_wrong_host_stays_as_it_was(void **state)
 		{ "{'uuid': 'b', 'state': 'removed', 'agent_ip': null}", false },
 		{ HOST_C, false },
 	};
-	_cleanup_(snapshot_freep) struct snapshot *before = good(HOSTS, "[]");
+	_cleanup_(snapshot_freep) struct snapshot *before = good(NAT_HOSTS, "[]");
 
 	(void)state;
 	for (size_t i = 0; i < SN_ARRAY_SIZE(rows); i++) {
