@@ -30,6 +30,7 @@ struct draft_host {
 	bool kept;    /* not of the source: its last good form */
 	/* of before, what the source says of them now was refused */
 	bool subnets_stay, singles_stay;
+	bool further_stay; /* the addresses behind the first, and whether it is behind a NAT */
 };
 
 /* One container's address. */

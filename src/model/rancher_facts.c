@@ -522,6 +522,7 @@ static void add_problem(struct making *m, enum rancher_list list, const struct e
 static void add_host(struct making *m, const struct entry *x)
 {
 	const struct rancher_host *from = x->host;
+	struct draft_host *dh;
 	struct host *h;
 
 	if (x->problem)
@@ -539,8 +540,9 @@ static void add_host(struct making *m, const struct entry *x)
 	array_foreach(&from->more, a)
 		*array_add(&h->underlay) = *a;
 	h->behind_nat = from->behind_nat;
-	if (from->labels_wrong)
-		m->d.hosts.v[m->d.hosts.n - 1].subnets_stay = true;
+	dh = &m->d.hosts.v[m->d.hosts.n - 1];
+	dh->subnets_stay = from->labels_wrong;
+	dh->further_stay = from->labels_wrong;
 	if (!sn_addr_is_set(&from->subnet.addr))
 		return;
 	*array_add(&h->prefixes) = from->subnet;

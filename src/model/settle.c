@@ -355,6 +355,55 @@ static int keep_last_good(struct settle *st, struct sn_error *e)
 	return 0;
 }
 
+static int cmp_addr(const void *a, const void *b)
+{
+	return sn_addr_cmp(a, b);
+}
+
+/* What the host had behind its first address, but for what a host of the source says it has. */
+static void keep_further(struct host *h, const struct host *old, const struct sn_addr *said,
+			 size_t n)
+{
+	h->behind_nat = old->behind_nat;
+	for (size_t i = 1; i < old->underlay.n; i++) {
+		const struct sn_addr *a = &old->underlay.v[i];
+
+		if (!bsearch(a, said, n, sizeof(*said), cmp_addr))
+			*array_add(&h->underlay) = *a;
+	}
+}
+
+/*
+ * For hosts that the source names, and whose further addresses and NAT it says
+ * wrongly. Before keep_last_good(): who is refused says nothing. An address that
+ * another host says it has now has moved there: to keep it as well could cost
+ * this one its life (see contend()).
+ */
+static int keep_all_further(struct settle *st, struct sn_error *e)
+{
+	ARRAY(struct sn_addr) said = { 0 };
+	int r = 0;
+
+	array_foreach(&st->ids, b) {
+		array_foreach(&st->s->hosts.v[b->host].underlay, a) {
+			*array_add(&said) = *a;
+		}
+	}
+	array_sort(&said, cmp_addr);
+	for (size_t i = 0; i < st->ids.n && r == 0; i++) {
+		size_t host = st->ids.v[i].host;
+		const struct host *old = snapshot_find_living(st->before, st->ids.v[i].id);
+
+		if (!old || !st->d->hosts.v[host].further_stay)
+			continue;
+		keep_further(&st->s->hosts.v[host], old, said.v, said.n);
+		/* the overlay may be new, and cover one of them */
+		r = check_addresses(st, host, e);
+	}
+	array_free(&said);
+	return r;
+}
+
 /* --- one host an address ------------------------------------------------- */
 
 /* What decides between two hosts of one address; sorts the stronger first. */
@@ -605,7 +654,9 @@ static int settle_hosts(struct settle *st, struct sn_error *e)
 	if (r < 0)
 		return r;
 	settle_ids(st);
-	r = keep_last_good(st, e);
+	r = keep_all_further(st, e);
+	if (r == 0)
+		r = keep_last_good(st, e);
 	array_free(&st->ids);
 	if (r < 0)
 		return r;

@@ -324,6 +324,54 @@ static void a_wrong_label_costs_the_host_its_subnet_only(void **state)
 	}
 }
 
+static void a_wrong_label_leaves_the_nat_and_further_addresses(void **state)
+{
+	static const char *const labels[] = {
+		"7",
+		"{'io.sennit.nat': 'yes'}",
+		"{'io.sennit.addresses': 'x', 'io.sennit.nat': 'false'}",
+		"{'io.rancher.network.per_host_subnet.subnet': 7}",
+	};
+	_cleanup_(snapshot_freep) struct snapshot *before = good(NAT_HOSTS, "[]");
+
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(labels); i++) {
+		_cleanup_free_ char *hosts =
+			xasprintf("[" HOST_A ", {'uuid': 'b', 'name': 'nb', 'state': 'active', "
+				  "'agent_ip': '192.0.2.2', 'labels': %s}, " HOST_C "]",
+				  labels[i]);
+		_cleanup_(snapshot_freep) struct snapshot *first = good(hosts, "[]");
+		_cleanup_(snapshot_freep) struct snapshot *s = good_after(hosts, "[]", before);
+		_cleanup_(snapshot_freep) struct snapshot *again = good_after(hosts, "[]", s);
+
+		assert_int_equal(s->problems.n, 1);
+		assert_true(snapshot_equal(s, before));
+		assert_true(snapshot_equal(again, before));
+		assert_false(snapshot_find(first, "b")->behind_nat);
+		assert_int_equal(snapshot_find(first, "b")->underlay.n, 1);
+	}
+}
+
+/* It is another's now: kept here as well it would make this host the loser of it. */
+static void a_further_address_that_moved_is_not_kept(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *before = good(NAT_HOSTS, "[]");
+	_cleanup_(snapshot_freep) struct snapshot *s = good_after(
+		"[" HOST_A "," HOST_C ", {'uuid': 'b', 'state': 'active', 'agent_ip': "
+		"'192.0.2.5', 'labels': 7}, {'uuid': 'd', 'state': 'active', 'agent_ip': "
+		"'192.0.2.22'}]",
+		"[]", before);
+	const struct host *b = snapshot_find(s, "b");
+
+	(void)state;
+	assert_string_equal(state_of(s, "b"), "active");
+	assert_string_equal(state_of(s, "d"), "active");
+	assert_true(b->behind_nat);
+	assert_int_equal(b->underlay.n, 2);
+	assert_string_equal(SN_ADDR_STR(&b->underlay.v[0]), "192.0.2.5");
+	assert_string_equal(SN_ADDR_STR(&b->underlay.v[1]), "2001:db8::2");
+}
+
 static void more_addresses_stand_in_a_label(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *s =
@@ -743,6 +791,8 @@ int main(void)
 		cmocka_unit_test(only_four_states_are_peers),
 		cmocka_unit_test(a_wrong_host_is_refused_alone_with_its_place),
 		cmocka_unit_test(a_wrong_label_costs_the_host_its_subnet_only),
+		cmocka_unit_test(a_wrong_label_leaves_the_nat_and_further_addresses),
+		cmocka_unit_test(a_further_address_that_moved_is_not_kept),
 		cmocka_unit_test(more_addresses_stand_in_a_label),
 		cmocka_unit_test(nat_stands_in_a_label),
 		cmocka_unit_test(what_is_wrong_as_a_whole_is_refused_as_a_whole),

@@ -56,8 +56,11 @@ static char *host_text(unsigned i, unsigned state)
 	subnet = xasprintf(subnets[state - 1], i);
 #pragma GCC diagnostic pop
 	return xasprintf("{\"uuid\":\"h%u\",\"state\":\"active\",\"agent_ip\":\"192.0.2.%u\","
-			 "\"labels\":{\"io.rancher.network.per_host_subnet.subnet\":\"%s\"}}",
-			 i, i + 1, subnet);
+			 "\"labels\":{\"io.rancher.network.per_host_subnet.subnet\":\"%s\"%s}}",
+			 i, i + 1, subnet,
+			 state == 2 ? ",\"io.sennit.nat\":\"true\","
+				      "\"io.sennit.addresses\":\"2001:db8::1\""
+				    : "");
 }
 
 static char *container_text(unsigned i, unsigned state)
