@@ -34,6 +34,7 @@ enum port { PORT_IKE, PORT_NAT, PORTS };
 struct round {
 	struct ports *all;
 	char peer[SN_ID_SIZE];
+	struct sn_addr local; /* unset: any of this host's */
 	struct sn_addr remote;
 	int64_t stall; /* the loop's last stall when it began */
 	struct ike_ask *asks[PORTS];
@@ -152,17 +153,27 @@ static void on_nat(const struct ike_evidence *e, void *user)
 	note_answer(user, PORT_NAT, e);
 }
 
+/*
+ * Errors of our own questions come by the prober's socket, whose port is another one: what
+ * is heard here is only about the packets of charon and the kernel. It is known by what is
+ * quoted, for any container and any peer can send such an error about a third one.
+ */
 static void on_word(const struct icmp_word *word, void *user)
 {
 	struct ports *p = user;
+	const struct snapshot *s = p->d->snapshot;
+	const struct sn_prefix *overlay =
+		s ? snapshot_overlay(s, word->refusal.offender.family) : NULL;
 	enum port port = word->target.port == IKE_PORT ? PORT_IKE : PORT_NAT;
 
-	if (word->target.port != IKE_PORT && word->target.port != IKE_NAT_PORT)
+	/* a NAT gives the quoted packet its inner address back (RFC 5508, REQ-4) */
+	if (!ike_prober_owns(p->prober, &word->source.addr))
 		return;
 	array_foreach(&p->rounds, item) {
 		struct round *r = *item;
 
-		if (sn_addr_cmp(&r->remote, &word->target.addr) != 0 || r->words[port].error)
+		if (r->words[port].error ||
+		    !icmp_word_is_about(word, &r->local, &r->remote, overlay))
 			continue;
 		r->words[port] = word->refusal;
 		r->words[port].by_us = ike_prober_owns(p->prober, &word->refusal.offender);
@@ -171,15 +182,11 @@ static void on_word(const struct icmp_word *word, void *user)
 
 /* --- asking -------------------------------------------------------------------- */
 
-static void ask(struct round *r, enum port port, const struct sn_addr *local)
+static void ask(struct round *r, enum port port)
 {
 	static const ike_asked_fn on_answer[PORTS] = { on_ike, on_nat };
-	struct ike_question q = { .tries = TRIES, .wait_ms = WAIT_MS };
+	struct ike_question q = { .source = r->local, .tries = TRIES, .wait_ms = WAIT_MS };
 	struct sn_error e;
-
-	/* one that is configured and not there is told by other means */
-	if (ike_prober_owns(r->all->prober, local))
-		q.source = *local;
 
 	sn_addr_to_sockaddr(&r->remote, port == PORT_IKE ? IKE_PORT : IKE_NAT_PORT, &q.to);
 	if (ike_ask_new(r->all->prober, &q, on_answer[port], r, &r->asks[port], &e) == 0)
@@ -206,12 +213,15 @@ static void begin_round(struct ports *p, const struct wanted_peer *w)
 		p->watch = icmp_watch_new(p->d->loop, on_word, p);
 	r->all = p;
 	memcpy(r->peer, w->id, sizeof(r->peer));
+	/* one that is configured and not there is told by other means */
+	if (ike_prober_owns(p->prober, &w->local))
+		r->local = w->local;
 	r->remote = w->remote;
 	r->stall = loop_get_stats(p->d->loop)->last_stall_end;
 	*array_add(&p->rounds) = r;
-	ask(r, PORT_IKE, &w->local);
+	ask(r, PORT_IKE);
 	if (needs_nat_port(p->d, w->id))
-		ask(r, PORT_NAT, &w->local);
+		ask(r, PORT_NAT);
 	if (r->open == 0)
 		free_round(r);
 }

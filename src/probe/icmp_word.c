@@ -37,6 +37,7 @@ static int read_quoted_udp(const uint8_t *data, size_t len, struct icmp_word *re
 	if (len < QUOTED_UDP_SIZE)
 		return -EBADMSG;
 	memcpy(&udp, data, sizeof(udp));
+	ret->source.port = ntohs(udp.source);
 	ret->target.port = ntohs(udp.dest);
 	return 0;
 }
@@ -60,6 +61,7 @@ int icmp_word_parse_v4(const uint8_t *data, size_t len, struct icmp_word *ret)
 	    (ntohs(quoted.frag_off) & IP_OFFMASK) != 0)
 		return -EBADMSG;
 	set_addr(&word.refusal.offender, AF_INET, &ip.saddr);
+	set_addr(&word.source.addr, AF_INET, &quoted.saddr);
 	set_addr(&word.target.addr, AF_INET, &quoted.daddr);
 	at += quoted_len;
 	r = read_quoted_udp(data + at, len - at, &word);
@@ -85,10 +87,28 @@ int icmp_word_parse_v6(const uint8_t *data, size_t len, const struct sn_addr *se
 	memcpy(&quoted, data + at, sizeof(quoted));
 	if (quoted.ip6_vfc >> 4 != 6 || quoted.ip6_nxt != IPPROTO_UDP)
 		return -EBADMSG;
+	set_addr(&word.source.addr, AF_INET6, &quoted.ip6_src);
 	set_addr(&word.target.addr, AF_INET6, &quoted.ip6_dst);
 	at += sizeof(quoted);
 	r = read_quoted_udp(data + at, len - at, &word);
 	if (r == 0)
 		*ret = word;
 	return r;
+}
+
+static bool is_ike_port(uint16_t port)
+{
+	return port == IKE_PORT || port == IKE_NAT_PORT;
+}
+
+bool icmp_word_is_about(const struct icmp_word *w, const struct sn_addr *local,
+			const struct sn_addr *remote, const struct sn_prefix *overlay)
+{
+	if (!is_ike_port(w->source.port) || !is_ike_port(w->target.port))
+		return false;
+	if (sn_addr_is_set(local) && sn_addr_cmp(&w->source.addr, local) != 0)
+		return false;
+	if (overlay && sn_prefix_contains(overlay, &w->refusal.offender))
+		return false;
+	return sn_addr_cmp(&w->target.addr, remote) == 0;
 }

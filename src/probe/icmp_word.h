@@ -12,6 +12,7 @@
 #include "probe/ike_verdict.h"
 
 struct icmp_word {
+	struct ike_endpoint source; /* who sent the packet, as a NAT on the way gave it back */
 	struct ike_endpoint target; /* whom the packet was for */
 	struct ike_refusal refusal; /* as of a question to it; by_us is not set */
 };
@@ -24,3 +25,11 @@ struct icmp_word {
 int icmp_word_parse_v4(const uint8_t *data, size_t len, struct icmp_word *ret);
 int icmp_word_parse_v6(const uint8_t *data, size_t len, const struct sn_addr *sender,
 		       struct icmp_word *ret);
+
+/*
+ * Whether the packet was IKE or ESP in UDP from local (unset: any address) to remote,
+ * which both leave from port 500 or 4500, and the word does not come from inside the
+ * overlay (NULL: none), where nobody on the way to a peer is.
+ */
+bool icmp_word_is_about(const struct icmp_word *w, const struct sn_addr *local,
+			const struct sn_addr *remote, const struct sn_prefix *overlay);

@@ -14,6 +14,7 @@ static void check(int r, const struct icmp_word *w, uint8_t family, uint8_t type
 	sn_require(r == 0 || r == -EBADMSG);
 	if (r < 0)
 		return;
+	sn_require(w->source.addr.family == family);
 	sn_require(w->target.addr.family == family && w->refusal.offender.family == family);
 	sn_require(w->refusal.icmp && w->refusal.error && w->refusal.type == type);
 	ike_judge(&e, &j);
