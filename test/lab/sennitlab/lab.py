@@ -127,7 +127,7 @@ class Lab:
         ns = self._namespace(host_id)
         address = router.connect(ns, number)
         host = Host(host_id, number, ns, address, self.folder / host_id, self.programs,
-                    trace=self._trace)
+                    trace=self._trace, prefix=prefix_of(self.overlay, number))
         # the metadata service sees the router's address
         self.configure(host, {"host": {"id": host_id}})
         self.hosts[host_id] = host
