@@ -162,7 +162,7 @@ class Run:
         """Every libFuzzer target from its corpus on: a short walk, with --long a million runs or
         ten minutes. What is found stays for the next time; `test/fuzz/measure` tells figures."""
         walk = ["-runs=1000000", "-max_total_time=600"] if self.long else \
-               ["-seed=1", "-runs=20000", "-max_total_time=2"]
+               ["-seed=1", "-runs=20000", "-max_total_time=1"]
         total = self.build("fuzz", "-Dfuzzing=true", *SANITIZE, "-Db_lundef=false",
                            compiler="clang",
                            only=tuple(f"test/fuzz/fuzz-{name}" for name in fuzz_targets.PARSERS))
@@ -241,7 +241,7 @@ SUITES = [
     Suite("fuzz", 300, Run.fuzz, (), 18000),
     Suite("netns", 240, lambda r: r.meson("gcc", "netns"), ("gcc",)),
     Suite("python", 120, lambda r: r.pytest("test/python"), ("gcc",)),
-    Suite("lab", 600, lambda r: r.pytest("test/lab"), ("gcc",), 9000),
+    Suite("lab", 720, lambda r: r.pytest("test/lab"), ("gcc",), 9000),
     Suite("lab-asan", 240, lambda r: r.pytest(*(f"test/lab/{name}" for name in LAB_ASAN),
                                               build="asan", env=SANITIZERS), ("asan",), 600),
     Suite("vm", 600, Run.vm, ("gcc",), 7200),

@@ -24,11 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "timed: about how long something takes; not where "
                                        "machines are emulated")
+    config.addinivalue_line("markers", "slow: waits for what takes long in life, too: with --long")
     lab_module.end_on_signals()
 
 
 # Tables of which every check takes each n-th row only, and --long all: its time is bounded.
-SAMPLED = {"test_fire.py": 3, "test_cleanup.py": 2, "test_doctor.py": 2, "test_ports.py": 2,
+SAMPLED = {"test_fire.py": 4, "test_cleanup.py": 2, "test_doctor.py": 3, "test_ports.py": 4,
            "test_ipv6.py": 3}
 
 
@@ -44,14 +45,19 @@ def sample(items: list[pytest.Item]) -> list[pytest.Item]:
     return kept
 
 
+def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> None:
+    marked = [item for item in items if item.get_closest_marker(marker)]
+    items[:] = [item for item in items if item not in marked]
+    config.hook.pytest_deselected(items=marked)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # who names a row wants that row
     if not config.getoption("--long") and not config.getoption("keyword"):
         items[:] = sample(items)
+        leave_out(config, items, "slow")
     if patient(1) > 1:
-        timed = [item for item in items if item.get_closest_marker("timed")]
-        items[:] = [item for item in items if item not in timed]
-        config.hook.pytest_deselected(items=timed)
+        leave_out(config, items, "timed")
     if os.geteuid() != 0:
         for item in items:
             item.add_marker(pytest.mark.skip(reason="needs root"))

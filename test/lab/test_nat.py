@@ -134,6 +134,7 @@ def test_an_address_that_is_the_routers_needs_no_word(stand: Stand) -> None:
         assert tunnel(host, "h2")["remote_address"] == str(stand.cloud.address)
 
 
+@pytest.mark.slow
 def test_without_forwarding_the_other_end_begins(stand: Stand) -> None:
     """10 to 15 s after it missed the tunnel: the smaller id outside cannot, and does not know
     it. The kernel's SAs of the dead charon carry meanwhile."""
@@ -187,7 +188,7 @@ def new_charon(lab: Lab, host: Host, others: list[Host]) -> None:
     print(f"{host.id}: tunnels {time.monotonic() - begin:.1f} s after its charon was killed")
 
 
-@pytest.mark.parametrize("where", ["inside", "outside"])
+@pytest.mark.parametrize("where", ["inside", pytest.param("outside", marks=pytest.mark.slow)])
 def test_a_new_charon_gets_its_tunnels(stand: Stand, where: str) -> None:
     lab = stand.lab
     host = lab["h3" if where == "inside" else "h1"]

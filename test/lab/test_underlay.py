@@ -164,6 +164,7 @@ def test_a_new_address_beside_the_old_one_costs_nothing(lab: Lab) -> None:
         h2.ns.ip(f"addr del {new}/24 dev eth0")
 
 
+@pytest.mark.slow
 def test_a_new_lease_is_followed_when_the_metadata_have_it(lab: Lab) -> None:
     """The old address is gone at once; nobody else changes colour."""
     h2, new = lab["h2"], host_address(41)
@@ -189,6 +190,7 @@ def test_a_new_lease_is_followed_when_the_metadata_have_it(lab: Lab) -> None:
     assert not colour, colour
 
 
+@pytest.mark.slow
 def test_the_first_pair_is_not_gone_back_to(lab: Lab) -> None:
     """What works is kept: a first address that comes and goes costs nothing."""
     h1, h2, _ = lab.hosts.values()
