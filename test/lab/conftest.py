@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Tables of which every check takes each n-th row only, and --long all: its time is bounded.
 SAMPLED = {"test_fire.py": 4, "test_cleanup.py": 2, "test_doctor.py": 3, "test_ports.py": 4,
-           "test_ipv6.py": 3}
+           "test_ipv6.py": 4, "test_xfrm_holes.py": 3}
 
 
 def sample(items: list[pytest.Item]) -> list[pytest.Item]:

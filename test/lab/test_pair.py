@@ -23,7 +23,7 @@ def assert_one_tunnel_after(lab: Lab, begin: float) -> None:
 
 
 def test_simultaneous_starts_end_in_one_tunnel(lab: Lab, long: bool) -> None:
-    for _ in range(100 if long else 5):
+    for _ in range(100 if long else 3):
         for host in lab.hosts.values():
             host.end()
         begin = time.monotonic()
