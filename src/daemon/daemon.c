@@ -29,20 +29,10 @@ void daemon_get_intent(struct daemon *d, struct intent *ret)
 		.if_ids = d->numbers ? numbers_get(d->numbers) : NULL,
 		.paths = d->paths.v,
 		.n_paths = d->paths.n,
-		.uplink_forwarding = d->around.uplink_forwarding,
-		.docker_user = d->around.docker_user,
-		.underlay_away =
-			d->snapshot ? surroundings_away(&d->around, snapshot_self(d->snapshot)) : 0,
-		.alone = d->around.alone,
-		.underlay_mtu = d->around.underlay.mtu,
-		.no_ipv6 = !net_has_ipv6(),
-		.ipv6_forwarding = d->around.ipv6_forwarding,
-		.advertised = d->around.advertised,
-		.n_advertised = d->around.n_advertised,
 	};
 	ret->attachments = attachments_all(d->attachments, &ret->n_attachments);
 	stand_in_ports(d, &ret->stand_in);
-	memcpy(ret->uplink, d->around.uplink, sizeof(ret->uplink));
+	surroundings_tell(&d->around, d->snapshot ? snapshot_self(d->snapshot) : NULL, ret);
 }
 
 /* Without tunnels: guard, bridge and containers stay, peers go. */

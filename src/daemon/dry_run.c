@@ -121,16 +121,7 @@ static int print_plan(struct net *net, const struct config *config, const struct
 	intent.attachments = attachments_all(attachments, &intent.n_attachments);
 	surroundings_look_init(&look, config, snapshot, &unknown);
 	surroundings_look_run(&look, net);
-	memcpy(intent.uplink, look.seen.uplink, sizeof(intent.uplink));
-	intent.uplink_forwarding = look.seen.uplink_forwarding;
-	intent.docker_user = look.seen.docker_user;
-	intent.underlay_away = surroundings_away(&look.seen, snapshot_self(snapshot));
-	intent.alone = look.seen.alone;
-	intent.underlay_mtu = look.seen.underlay.mtu;
-	intent.no_ipv6 = !net_has_ipv6();
-	intent.ipv6_forwarding = look.seen.ipv6_forwarding;
-	intent.advertised = look.seen.advertised;
-	intent.n_advertised = look.seen.n_advertised;
+	surroundings_tell(&look.seen, snapshot_self(snapshot), &intent);
 	dataplane = config->dataplane == DATAPLANE_XFRM ||
 				    (config->dataplane == DATAPLANE_AUTO && net_has_kernel_esp(net))
 			    ? &dataplane_xfrm

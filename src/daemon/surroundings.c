@@ -19,17 +19,36 @@ static const struct surroundings_own *find_own(const struct surroundings *s,
 	return NULL;
 }
 
-uint32_t surroundings_away(const struct surroundings *s, const struct host *self)
+/*
+ * Which of self's underlay addresses no device has, as struct intent wants them: of
+ * a NAT in front of us. One that is missed while we run may be back soon (a lease that
+ * is renewed), and counts only when it stays away.
+ */
+static uint32_t away(const struct surroundings *s, const struct host *self)
 {
-	uint32_t away = 0;
+	uint32_t missing = 0;
 
 	for (size_t i = 0; i < self->underlay.n; i++) {
 		const struct surroundings_own *own = find_own(s, &self->underlay.v[i]);
 
 		if (own && own->missing_ms && sn_now_ms() - own->missing_ms >= AWAY_MS)
-			away |= 1u << i;
+			missing |= 1u << i;
 	}
-	return away;
+	return missing;
+}
+
+void surroundings_tell(const struct surroundings *s, const struct host *self, struct intent *ret)
+{
+	memcpy(ret->uplink, s->uplink, sizeof(ret->uplink));
+	ret->uplink_forwarding = s->uplink_forwarding;
+	ret->docker_user = s->docker_user;
+	ret->underlay_away = self ? away(s, self) : 0;
+	ret->alone = s->alone;
+	ret->underlay_mtu = s->underlay.mtu;
+	ret->no_ipv6 = !net_has_ipv6();
+	ret->ipv6_forwarding = s->ipv6_forwarding;
+	ret->advertised = s->advertised;
+	ret->n_advertised = s->n_advertised;
 }
 
 bool surroundings_are_unsure(const struct surroundings *s)

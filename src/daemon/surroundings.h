@@ -27,12 +27,8 @@ struct surroundings {
 	size_t n_advertised;
 };
 
-/*
- * Which of self's underlay addresses no device has, as struct intent wants them: of
- * a NAT in front of us. One that is missed while we run may be back soon (a lease that
- * is renewed), and counts only when it stays away.
- */
-uint32_t surroundings_away(const struct surroundings *s, const struct host *self);
+/* All of it into an intent, which borrows s; self: NULL while there is no snapshot. */
+void surroundings_tell(const struct surroundings *s, const struct host *self, struct intent *ret);
 
 /* True when an address is missed, and whether it stays away is known soon: look again. */
 bool surroundings_are_unsure(const struct surroundings *s);
