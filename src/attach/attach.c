@@ -13,8 +13,8 @@
  * fails after undoes the kernel, but for a drop: the entry then is gone here
  * and not ready on disk, which the next write or the next start sets right.
  *
- * The MAC is a function of mesh and address: who gets an address again has
- * the MAC that its neighbours still remember.
+ * The MAC is a function of mesh and address (IPv4's where there are two): who gets an address again
+ *has the MAC that its neighbours still remember.
  */
 #include "attach/attach.h"
 
@@ -32,14 +32,14 @@ struct attachments {
 	bool unwritten; /* the table may be other than the file */
 	bool has_place;
 	struct attach_place place;
-	ARRAY(struct sn_prefix) prefixes; /* what place.prefixes points to */
+	ARRAY(struct sn_prefix) prefixes[SN_FAMILIES]; /* of the place, which has none itself */
 };
 
-static struct pool pool_of(const struct attachments *as)
+static struct pool pool_of(const struct attachments *as, size_t family)
 {
-	return (struct pool){ .prefixes = as->prefixes.v,
-			      .n_prefixes = as->prefixes.n,
-			      .host = as->place.host_overlay_ip };
+	return (struct pool){ .prefixes = as->prefixes[family].v,
+			      .n_prefixes = as->prefixes[family].n,
+			      .host = as->place.host_overlay_ip.of[family] };
 }
 
 static int save(struct attachments *as, struct sn_error *e)
@@ -62,11 +62,19 @@ static int undo(struct attachments *as, size_t i, struct sn_error *e)
 	return 0;
 }
 
-struct sn_addr attachment_gateway(const struct attachments *as, const struct attachment *a)
+struct sn_addr_pair attachment_gateways(const struct attachments *as, const struct attachment *a)
 {
-	return sn_prefix_is_single(&a->addr)
-		       ? as->place.host_overlay_ip
-		       : sn_prefix_gateway(&a->addr, &as->place.host_overlay_ip);
+	struct sn_addr_pair gateways = { 0 };
+
+	for (size_t i = 0; i < SN_FAMILIES; i++) {
+		const struct sn_addr *host = &as->place.host_overlay_ip.of[i];
+		const struct sn_prefix *addr = &a->addr.of[i];
+
+		if (sn_addr_is_set(&addr->addr))
+			gateways.of[i] =
+				sn_prefix_is_single(addr) ? *host : sn_prefix_gateway(addr, host);
+	}
+	return gateways;
 }
 
 /* --- making ------------------------------------------------------------------ */
@@ -86,9 +94,12 @@ static size_t find(const struct attachments *as, const struct netns_id *ns, cons
 
 static const struct attachment *find_holder(const struct attachments *as, const struct sn_addr *a)
 {
-	array_foreach(&as->table->items, item)
-		if (sn_addr_cmp(&item->addr.addr, a) == 0)
+	array_foreach(&as->table->items, item) {
+		const struct sn_prefix *own = sn_prefix_pair_get(&item->addr, a->family);
+
+		if (own && sn_addr_cmp(&own->addr, a) == 0)
 			return item;
+	}
 	return NULL;
 }
 
@@ -97,28 +108,29 @@ static int cmp_addr(const void *a, const void *b)
 	return sn_addr_cmp(a, b);
 }
 
-static int choose_any(const struct attachments *as, struct sn_prefix *ret, struct sn_error *e)
+/* -EADDRNOTAVAIL, e is not set then: this host has no subnet of the family. */
+static int choose_any(const struct attachments *as, size_t family, struct sn_prefix *ret,
+		      struct sn_error *e)
 {
 	size_t n = as->table->items.n;
 	_cleanup_free_ struct sn_addr *taken = xcalloc(n + 1, sizeof(*taken));
-	struct pool pool = pool_of(as);
+	struct pool pool = pool_of(as, family);
+	size_t n_taken = 0;
 	int r;
 
-	for (size_t i = 0; i < n; i++)
-		taken[i] = as->table->items.v[i].addr.addr;
-	qsort(taken, n, sizeof(*taken), cmp_addr);
-	r = pool_next(&pool, &as->table->last, taken, n, ret);
+	array_foreach(&as->table->items, item) {
+		if (sn_addr_is_set(&item->addr.of[family].addr))
+			taken[n_taken++] = item->addr.of[family].addr;
+	}
+	qsort(taken, n_taken, sizeof(*taken), cmp_addr);
+	r = pool_next(&pool, &as->table->last.of[family], taken, n_taken, ret);
 	if (r == -ENOSPC)
 		return sn_error_set(
 			e, r,
 			"every address of this host's subnet is taken, by %zu attachments; "
 			"detach what is not needed ('sennit attachments' lists them)",
-			n);
-	if (r < 0)
-		return sn_error_set(e, r,
-				    "this host has no subnet to give addresses from (the mesh is "
-				    "flat): say which address the container has");
-	return 0;
+			n_taken);
+	return r;
 }
 
 static int choose_wanted(const struct attachments *as, const struct sn_addr *want,
@@ -131,7 +143,7 @@ static int choose_wanted(const struct attachments *as, const struct sn_addr *wan
 		[POOL_HOST] = "is this host's own: the gateway of its containers",
 	};
 	const struct attachment *holder = find_holder(as, want);
-	struct pool pool = pool_of(as);
+	struct pool pool = pool_of(as, sn_family_index(want->family));
 	enum pool_verdict verdict = pool_check(&pool, want, ret);
 
 	if (verdict != POOL_FITS)
@@ -142,6 +154,28 @@ static int choose_wanted(const struct attachments *as, const struct sn_addr *wan
 			"%s is taken by attachment %s (%s); without --ip a free one is given",
 			SN_ADDR_STR(want), holder->id,
 			holder->label ? holder->label : holder->ifname);
+	return 0;
+}
+
+/* One address of each family, as asked for or as there is. */
+static int choose(const struct attachments *as, const struct sn_addr_pair *want,
+		  struct sn_prefix_pair *ret, struct sn_error *e)
+{
+	struct sn_prefix_pair chosen = { 0 };
+
+	for (size_t i = 0; i < SN_FAMILIES; i++) {
+		bool asked = sn_addr_is_set(&want->of[i]);
+		int r = asked ? choose_wanted(as, &want->of[i], &chosen.of[i], e)
+			      : choose_any(as, i, &chosen.of[i], e);
+
+		if (r < 0 && (asked || r != -EADDRNOTAVAIL))
+			return r;
+	}
+	if (!sn_prefix_pair_next(&chosen, NULL))
+		return sn_error_set(e, -EADDRNOTAVAIL,
+				    "this host has no subnet to give addresses from (the mesh is "
+				    "flat): say which address the container has");
+	*ret = chosen;
 	return 0;
 }
 
@@ -206,7 +240,7 @@ static void derive_mac(const struct attachments *as, const struct sn_addr *a,
 static int add_entry(struct attachments *as, const struct attach_request *req,
 		     const struct netns_id *ns, struct sn_error *e)
 {
-	struct sn_addr last = as->table->last;
+	struct sn_addr_pair last = as->table->last;
 	struct attachment a = { .netns_dev = ns->dev,
 				.netns_ino = ns->ino,
 				.created_ms = sn_wall_ms() };
@@ -220,16 +254,18 @@ static int add_entry(struct attachments *as, const struct attach_request *req,
 		return sn_error_set(e, -ENOSPC,
 				    "a host has at most %d attachments; detach what is not needed",
 				    ATTACH_MAX);
-	r = req->want ? choose_wanted(as, req->want, &a.addr, e) : choose_any(as, &a.addr, e);
+	r = choose(as, &req->want, &a.addr, e);
 	if (r < 0)
 		return r;
 	new_id(as, &a);
 	strcpy(a.ifname, req->ifname);
-	derive_mac(as, &a.addr.addr, a.mac);
+	derive_mac(as, &sn_prefix_pair_first(&a.addr)->addr, a.mac);
 	a.label = xstrdup_null(req->label);
 	*array_add(&as->table->items) = a;
-	if (!req->want)
-		as->table->last = a.addr.addr;
+	sn_prefix_pair_foreach(&a.addr, p) {
+		if (!sn_addr_pair_get(&req->want, p->addr.family))
+			sn_addr_pair_put(&as->table->last, &p->addr);
+	}
 	r = save(as, e);
 	if (r < 0) {
 		attach_table_remove(as->table, as->table->items.n - 1);
@@ -243,14 +279,14 @@ static int make_entry(struct attachments *as, int netns_fd, struct sn_error *e)
 {
 	size_t i = as->table->items.n - 1;
 	struct attachment *a = &as->table->items.v[i];
-	struct sn_addr gateway = attachment_gateway(as, a);
+	struct sn_addr_pair gateways = attachment_gateways(as, a);
 	struct sn_error ignored;
 	char alias[128];
 	int r;
 
 	/* as the plan wants it, or its first pass would change it */
 	snprintf(alias, sizeof(alias), "sennit:%s:attachment:%s", as->place.mesh_id, a->id);
-	r = netns_attach(netns_fd, a, alias, as->place.bridge, as->place.mtu, &gateway, e);
+	r = netns_attach(netns_fd, a, alias, as->place.bridge, as->place.mtu, &gateways, e);
 	a->ready = r == 0;
 	if (r == 0)
 		r = save(as, e);
@@ -279,9 +315,15 @@ static int check_request(const struct attach_request *req, struct sn_error *e)
 static int was_there(const struct attachment *a, const struct attach_request *req,
 		     const struct attachment **ret, struct sn_error *e)
 {
-	if (req->want && sn_addr_cmp(req->want, &a->addr.addr) != 0)
+	sn_addr_pair_foreach(&req->want, want) {
+		const struct sn_prefix *has = sn_prefix_pair_get(&a->addr, want->family);
+
+		if (has && sn_addr_cmp(want, &has->addr) == 0)
+			continue;
+		has = has ? has : sn_prefix_pair_first(&a->addr);
 		return sn_error_set(e, -EEXIST, "%s there has the address %s: detach it first",
-				    a->ifname, SN_ADDR_STR(&a->addr.addr));
+				    a->ifname, SN_ADDR_STR(&has->addr));
+	}
 	*ret = a;
 	return ATTACH_WAS_THERE;
 }
@@ -416,7 +458,8 @@ void attachments_free(struct attachments *as)
 	if (!as)
 		return;
 	attach_table_free(as->table);
-	array_free(&as->prefixes);
+	for (size_t i = 0; i < SN_FAMILIES; i++)
+		array_free(&as->prefixes[i]);
 	free(as->path);
 	free(as);
 }
@@ -424,11 +467,15 @@ void attachments_free(struct attachments *as)
 void attachments_set_place(struct attachments *as, const struct attach_place *place)
 {
 	as->place = *place;
+	as->place.prefixes = NULL;
 	as->has_place = place->prefixes && place->n_prefixes > 0;
-	as->prefixes.n = 0;
-	for (size_t i = 0; as->has_place && i < place->n_prefixes; i++)
-		*array_add(&as->prefixes) = sn_prefix_network(&place->prefixes[i]);
-	as->place.prefixes = as->prefixes.v;
+	for (size_t i = 0; i < SN_FAMILIES; i++)
+		as->prefixes[i].n = 0;
+	for (size_t i = 0; as->has_place && i < place->n_prefixes; i++) {
+		struct sn_prefix p = sn_prefix_network(&place->prefixes[i]);
+
+		*array_add(&as->prefixes[sn_family_index(p.addr.family)]) = p;
+	}
 }
 
 const struct attachment *attachments_all(const struct attachments *as, size_t *ret_n)
@@ -439,12 +486,15 @@ const struct attachment *attachments_all(const struct attachments *as, size_t *r
 
 bool attachment_is_misplaced(const struct attachments *as, const struct attachment *a)
 {
-	struct pool pool = pool_of(as);
-	struct sn_prefix p;
+	sn_prefix_pair_foreach(&a->addr, addr) {
+		struct pool pool = pool_of(as, sn_family_index(addr->addr.family));
+		struct sn_prefix p;
 
-	if (!as->has_place)
-		return false;
-	return pool_check(&pool, &a->addr.addr, &p) != POOL_FITS || p.len != a->addr.len;
+		if (as->has_place &&
+		    (pool_check(&pool, &addr->addr, &p) != POOL_FITS || p.len != addr->len))
+			return true;
+	}
+	return false;
 }
 
 size_t attachments_misplaced(const struct attachments *as)

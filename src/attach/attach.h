@@ -29,20 +29,23 @@ struct attach_place {
 	int mtu;
 	const struct sn_prefix *prefixes; /* copied */
 	size_t n_prefixes;
-	struct sn_addr host_overlay_ip; /* never given away */
+	struct sn_addr_pair host_overlay_ip; /* never given away */
 };
 void attachments_set_place(struct attachments *as, const struct attach_place *place);
 
 struct attach_request {
-	int netns_fd;               /* borrowed */
-	const char *ifname;         /* "eth0" */
-	const struct sn_addr *want; /* NULL: any */
-	const char *label;          /* NULL: none */
+	int netns_fd;       /* borrowed */
+	const char *ifname; /* "eth0" */
+	/* Of a family with none here: any, where this host has a subnet of it. */
+	struct sn_addr_pair want;
+	const char *label; /* NULL: none */
 };
 enum attach_outcome { ATTACH_MADE = 0, ATTACH_WAS_THERE = 1 };
 /*
- * ATTACH_MADE, ATTACH_WAS_THERE (same namespace and ifname, and the same
- * address if one was asked for), or a negative errno with e: -EADDRINUSE with
+ * An address of each family of which this host has a subnet, or that was asked for.
+ *
+ * ATTACH_MADE, ATTACH_WAS_THERE (same namespace and ifname, and the
+ * addresses that were asked for), or a negative errno with e: -EADDRINUSE with
  * the holder, -EADDRNOTAVAIL outside the subnet, -ENOSPC when it is full,
  * -EEXIST, -EINVAL, -EAGAIN while the place is unknown. On success *ret is
  * borrowed until the next change. An entry whose host end is gone is not
@@ -62,10 +65,11 @@ int attachments_detach_id(struct attachments *as, const char *id, struct sn_erro
 size_t attachments_sweep(struct attachments *as);
 
 const struct attachment *attachments_all(const struct attachments *as, size_t *ret_n);
-/* The bridge's address in its subnet; the host's overlay address for a single one. */
-struct sn_addr attachment_gateway(const struct attachments *as, const struct attachment *a);
+/* Of each of its addresses: the bridge's in its subnet; the host's overlay address for a single
+ * one. */
+struct sn_addr_pair attachment_gateways(const struct attachments *as, const struct attachment *a);
 /*
- * Attachments whose address this host may not give any more, since its
+ * Attachments with an address that this host may not give any more, since its
  * prefixes or its own address changed. They go on as they are; somebody must make
  * them anew. false while the place is unknown.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which address next. Pure: the caller says what is taken.
+ * Which address next, of one family. Pure: the caller says what is taken.
  *
  * Addresses are given in order, each after the one given last, and from the
  * start again after the end. So a freed address rests as long as possible:

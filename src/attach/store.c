@@ -57,8 +57,8 @@ static json_t *attachment_to_json(const struct attachment *a)
 
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
 		 m[5]);
-	return json_pack("{s:s, s:s, s:s, s:s, s:[I, I], s:I, s:s?, s:b}", "id", a->id, "ifname",
-			 a->ifname, "address", SN_PREFIX_STR(&a->addr), "mac", mac, "netns",
+	return json_pack("{s:s, s:s, s:o, s:s, s:[I, I], s:I, s:s?, s:b}", "id", a->id, "ifname",
+			 a->ifname, "address", json_from_prefix_pair(&a->addr), "mac", mac, "netns",
 			 (json_int_t)a->netns_dev, (json_int_t)a->netns_ino, "created_ms",
 			 (json_int_t)a->created_ms, "label", a->label, "ready", a->ready);
 }
@@ -69,9 +69,8 @@ json_t *attach_table_to_json(const struct attach_table *t)
 
 	array_foreach(&t->items, a)
 		json_array_append_new(list, attachment_to_json(a));
-	return json_pack("{s:i, s:s?, s:o}", "sennit_attachments", STORE_VERSION, "last",
-			 sn_addr_is_set(&t->last) ? SN_ADDR_STR(&t->last) : NULL, "attachments",
-			 list);
+	return json_pack("{s:i, s:o, s:o}", "sennit_attachments", STORE_VERSION, "last",
+			 json_from_addr_pair(&t->last), "attachments", list);
 }
 
 int attach_store_write(const char *path, const struct attach_table *t, struct sn_error *e)
@@ -182,7 +181,7 @@ static int read_attachment(const json_t *v, const struct json_place *at, struct 
 	if (r == 0)
 		r = read_ifname(v, at, a, e);
 	if (r == 0)
-		r = json_read_prefix(v, at, "address", JSON_REQUIRED, &a->addr, e);
+		r = json_read_prefix_pair(v, at, "address", JSON_REQUIRED, &a->addr, e);
 	if (r == 0)
 		r = read_mac(v, at, a, e);
 	if (r == 0)
@@ -205,17 +204,43 @@ static int cmp_veths(const void *a, const void *b)
 	return c ? c : sn_cmp_num(*x, *y);
 }
 
-static int cmp_addrs(const void *a, const void *b)
-{
-	const struct attachment *const *x = a, *const *y = b;
-	int c = sn_addr_cmp(&(*x)->addr.addr, &(*y)->addr.addr);
+struct held {
+	struct sn_addr addr;
+	size_t by; /* index of the attachment */
+};
 
-	return c ? c : sn_cmp_num(*x, *y);
+static int cmp_held(const void *a, const void *b)
+{
+	const struct held *x = a, *y = b;
+	int c = sn_addr_cmp(&x->addr, &y->addr);
+
+	return c ? c : sn_cmp_num(x->by, y->by);
 }
 
-/* Both orders have what is the same side by side; each with each would be slow. */
-static int check_unique(const struct attach_table *t, const struct json_place *list,
-			struct sn_error *e)
+/* In order, what is the same stands side by side; each with each would be slow. */
+static int check_addresses(const struct attach_table *t, const struct json_place *list,
+			   struct sn_error *e)
+{
+	ARRAY(struct held) held = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < t->items.n; i++) {
+		sn_prefix_pair_foreach(&t->items.v[i].addr, p)
+			*array_add(&held) = (struct held){ p->addr, i };
+	}
+	array_sort(&held, cmp_held);
+	for (size_t i = 1; r == 0 && i < held.n; i++) {
+		struct json_place at = json_index(list, held.v[i].by);
+
+		if (sn_addr_cmp(&held.v[i - 1].addr, &held.v[i].addr) == 0)
+			r = json_fail(&at, e, "a second one with %s", SN_ADDR_STR(&held.v[i].addr));
+	}
+	array_free(&held);
+	return r;
+}
+
+static int check_names(const struct attach_table *t, const struct json_place *list,
+		       struct sn_error *e)
 {
 	size_t n = t->items.n;
 	_cleanup_free_ const struct attachment **v = xcalloc(n + 1, sizeof(*v));
@@ -229,14 +254,6 @@ static int check_unique(const struct attach_table *t, const struct json_place *l
 
 		if (streq(v[i - 1]->veth, v[i]->veth))
 			r = json_fail(&at, e, "a second one of the name %s", v[i]->veth);
-	}
-	qsort(v, n, sizeof(*v), cmp_addrs);
-	for (size_t i = 1; r == 0 && i < n; i++) {
-		struct json_place at = json_index(list, (size_t)(v[i] - t->items.v));
-
-		if (sn_addr_cmp(&v[i - 1]->addr.addr, &v[i]->addr.addr) == 0)
-			r = json_fail(&at, e, "a second one with %s",
-				      SN_ADDR_STR(&v[i]->addr.addr));
 	}
 	return r;
 }
@@ -253,7 +270,7 @@ static int read_list(const json_t *list, const struct json_place *at, struct att
 		if (r < 0)
 			return r;
 	}
-	return check_unique(t, at, e);
+	return check_names(t, at, e) < 0 ? e->code : check_addresses(t, at, e);
 }
 
 int attach_table_parse(const char *text, size_t len, struct attach_table **ret, struct sn_error *e)
@@ -274,7 +291,7 @@ int attach_table_parse(const char *text, size_t len, struct attach_table **ret, 
 	if (r == 0)
 		r = json_check_keys(doc, NULL, keys, e);
 	if (r == 0)
-		r = json_read_addr(doc, NULL, "last", JSON_OPTIONAL, &t->last, e);
+		r = json_read_addr_pair(doc, NULL, "last", JSON_OPTIONAL, &t->last, e);
 	if (r == 0)
 		r = json_read_array(doc, NULL, "attachments", JSON_REQUIRED, &list, e);
 	if (r == 0)

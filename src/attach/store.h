@@ -8,7 +8,8 @@
  *	    "netns": [4, 4026532281], "created_ms": 1795420800000,
  *	    "label": "web", "ready": true } ] }
  *
- * "last" is the address given last, held by somebody or not (null: none).
+ * "last" is the address given last, held by somebody or not (null: none). Where there
+ * is one of each family, it and "address" are lists of two.
  * Written whole, and there for whoever comes after a kill, without waiting for
  * the disk: a power cut ends all containers anyway, and an empty file is what it
  * may leave. Else what cannot be read is an error, never an empty table: that
@@ -25,7 +26,7 @@
 #define ATTACH_MAX_LABEL 128
 
 struct attach_table {
-	struct sn_addr last;
+	struct sn_addr_pair last;
 	ARRAY(struct attachment) items; /* in the order they were made */
 };
 

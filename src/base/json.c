@@ -153,6 +153,95 @@ int json_read_prefix(const json_t *obj, const struct json_place *at, const char 
 	return 0;
 }
 
+/* Puts one text into a pair. */
+typedef int (*take_fn)(const char *text, const struct json_place *at, void *pair,
+		       struct sn_error *e);
+
+static int refuse_second(const struct json_place *at, const char *text, uint8_t family,
+			 struct sn_error *e)
+{
+	return json_fail(at, e, "'%s' is a second one of %s; expected at most one of each family",
+			 text, sn_family_to_string(family));
+}
+
+static int take_addr(const char *text, const struct json_place *at, void *pair, struct sn_error *e)
+{
+	struct sn_addr a;
+
+	if (sn_addr_parse(text, &a) < 0)
+		return json_fail(at, e, "'%s' is not an IP address", text);
+	if (sn_addr_pair_get(pair, a.family))
+		return refuse_second(at, text, a.family, e);
+	sn_addr_pair_put(pair, &a);
+	return 0;
+}
+
+static int take_prefix(const char *text, const struct json_place *at, void *pair,
+		       struct sn_error *e)
+{
+	struct sn_prefix p;
+
+	if (sn_prefix_parse(text, &p) < 0)
+		return json_fail(at, e, "'%s' is not an IP prefix", text);
+	if (sn_prefix_pair_get(pair, p.addr.family))
+		return refuse_second(at, text, p.addr.family, e);
+	sn_prefix_pair_put(pair, &p);
+	return 0;
+}
+
+static int take_value(const json_t *v, const struct json_place *at, take_fn take, void *pair,
+		      struct sn_error *e)
+{
+	return json_is_string(v) ? take(json_string_value(v), at, pair, e)
+				 : json_fail(at, e, "not a string");
+}
+
+/* 1: pair is filled; 0: absent and optional; -EINVAL. */
+static int read_pair(const json_t *obj, const struct json_place *here, enum json_need need,
+		     take_fn take, void *pair, struct sn_error *e)
+{
+	const json_t *v = NULL;
+	int r = lookup(obj, here, need, &v, e);
+
+	if (r <= 0)
+		return r;
+	if (!json_is_array(v))
+		return take_value(v, here, take, pair, e) < 0 ? e->code : 1;
+	if (json_array_size(v) == 0)
+		return json_fail(here, e, "an empty list");
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		struct json_place item = json_index(here, i);
+
+		if (take_value(json_array_get(v, i), &item, take, pair, e) < 0)
+			return e->code;
+	}
+	return 1;
+}
+
+int json_read_addr_pair(const json_t *obj, const struct json_place *at, const char *key,
+			enum json_need need, struct sn_addr_pair *ret, struct sn_error *e)
+{
+	struct json_place here = json_key(at, key);
+	struct sn_addr_pair found = { 0 };
+	int r = read_pair(obj, &here, need, take_addr, &found, e);
+
+	if (r == 1)
+		*ret = found;
+	return SN_MIN(r, 0);
+}
+
+int json_read_prefix_pair(const json_t *obj, const struct json_place *at, const char *key,
+			  enum json_need need, struct sn_prefix_pair *ret, struct sn_error *e)
+{
+	struct json_place here = json_key(at, key);
+	struct sn_prefix_pair found = { 0 };
+	int r = read_pair(obj, &here, need, take_prefix, &found, e);
+
+	if (r == 1)
+		*ret = found;
+	return SN_MIN(r, 0);
+}
+
 int json_read_object(const json_t *obj, const struct json_place *at, const char *key,
 		     enum json_need need, const json_t **ret, struct sn_error *e)
 {
@@ -221,4 +310,44 @@ json_t *json_from_text(const char *s)
 json_t *json_from_addr(const struct sn_addr *a)
 {
 	return sn_addr_is_set(a) ? json_string(SN_ADDR_STR(a)) : json_null();
+}
+
+json_t *json_list_addr_pair(const struct sn_addr_pair *p)
+{
+	json_t *list = json_array();
+
+	sn_addr_pair_foreach(p, a)
+		json_array_append_new(list, json_string(SN_ADDR_STR(a)));
+	return list;
+}
+
+json_t *json_list_prefix_pair(const struct sn_prefix_pair *p)
+{
+	json_t *list = json_array();
+
+	sn_prefix_pair_foreach(p, prefix)
+		json_array_append_new(list, json_string(SN_PREFIX_STR(prefix)));
+	return list;
+}
+
+/* The list itself, what is in it when that is one, null when nothing is. */
+static json_t *unlist(json_t *list)
+{
+	json_t *v;
+
+	if (json_array_size(list) > 1)
+		return list;
+	v = json_array_size(list) ? json_incref(json_array_get(list, 0)) : json_null();
+	json_decref(list);
+	return v;
+}
+
+json_t *json_from_addr_pair(const struct sn_addr_pair *p)
+{
+	return unlist(json_list_addr_pair(p));
+}
+
+json_t *json_from_prefix_pair(const struct sn_prefix_pair *p)
+{
+	return unlist(json_list_prefix_pair(p));
 }

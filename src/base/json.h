@@ -12,6 +12,7 @@
 
 #include "base/addr.h"
 #include "base/error.h"
+#include "base/pair.h"
 
 #include <jansson.h>
 
@@ -68,6 +69,11 @@ int json_read_addr(const json_t *obj, const struct json_place *at, const char *k
 		   enum json_need need, struct sn_addr *ret, struct sn_error *e);
 int json_read_prefix(const json_t *obj, const struct json_place *at, const char *key,
 		     enum json_need need, struct sn_prefix *ret, struct sn_error *e);
+/* A text, or a list of at most one for each family: "/overlay/1: …". No pair is empty then. */
+int json_read_addr_pair(const json_t *obj, const struct json_place *at, const char *key,
+			enum json_need need, struct sn_addr_pair *ret, struct sn_error *e);
+int json_read_prefix_pair(const json_t *obj, const struct json_place *at, const char *key,
+			  enum json_need need, struct sn_prefix_pair *ret, struct sn_error *e);
 int json_read_object(const json_t *obj, const struct json_place *at, const char *key,
 		     enum json_need need, const json_t **ret, struct sn_error *e);
 int json_read_array(const json_t *obj, const struct json_place *at, const char *key,
@@ -86,3 +92,9 @@ int json_check_keys(const json_t *obj, const struct json_place *at, const char *
 json_t *json_from_text(const char *s);
 /* As text; null when it is not set. */
 json_t *json_from_addr(const struct sn_addr *a);
+/* As the readers take them: a text where there is one, a list of two; null for an empty pair. */
+json_t *json_from_addr_pair(const struct sn_addr_pair *p);
+json_t *json_from_prefix_pair(const struct sn_prefix_pair *p);
+/* Always a list. */
+json_t *json_list_addr_pair(const struct sn_addr_pair *p);
+json_t *json_list_prefix_pair(const struct sn_prefix_pair *p);

@@ -359,7 +359,7 @@ static void start_ike(struct daemon *d)
 static void log_snapshot(const struct snapshot *s)
 {
 	log_notice("mesh %s: %zu hosts, overlay %s, this host is %s (from %s)", s->mesh_id,
-		   s->hosts.n, SN_PREFIX_STR(&s->overlay), s->self_id, s->source);
+		   s->hosts.n, SN_PREFIX_PAIR_STR(&s->overlay), s->self_id, s->source);
 	array_foreach(&s->problems, p)
 		log_warning("refused: %s: %s", p->place, p->text);
 	array_foreach(&s->hosts, h)

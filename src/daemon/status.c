@@ -50,7 +50,7 @@ static json_t *host_json(const struct daemon *d)
 		return json_null();
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I}", "id", self->id, "name",
 			 json_from_text(self->name), "overlay_ip",
-			 json_from_addr(&self->overlay_ip), "underlay",
+			 json_from_addr(sn_addr_pair_first(&self->overlay_ip)), "underlay",
 			 json_from_addr(&self->underlay.v[0]), "prefixes", prefixes_json(self),
 			 "n_prefixes", (json_int_t)self->prefixes.n);
 }
@@ -63,7 +63,7 @@ static json_t *mesh_json(const struct daemon *d)
 		return json_null();
 	return json_pack("{s:s, s:o, s:s, s:o, s:o}", "id", s->mesh_id, "name",
 			 json_from_text(s->mesh_name ? s->mesh_name : s->mesh_id), "overlay",
-			 SN_PREFIX_STR(&s->overlay), "revision",
+			 SN_PREFIX_STR(sn_prefix_pair_first(&s->overlay)), "revision",
 			 json_from_text(s->revision ? s->revision : ""), "source",
 			 json_from_text(s->source ? s->source : ""));
 }
@@ -262,16 +262,17 @@ static json_t *refused_json(const struct daemon *d)
 
 json_t *status_attachment(struct daemon *d, const struct attachment *a)
 {
-	struct sn_addr gateway = attachment_gateway(d->attachments, a);
+	struct sn_addr_pair gateways = attachment_gateways(d->attachments, a);
 	char mac[18];
 
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a->mac[0], a->mac[1], a->mac[2],
 		 a->mac[3], a->mac[4], a->mac[5]);
 	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:b, s:b, s:f}", "id", a->id,
 			 "label", a->label ? json_from_text(a->label) : json_null(), "address",
-			 SN_PREFIX_STR(&a->addr), "gateway", json_from_addr(&gateway), "mtu",
-			 daemon_mtu(d), "mac", mac, "ifname", a->ifname, "veth", a->veth, "ready",
-			 a->ready, "misplaced", attachment_is_misplaced(d->attachments, a), "age_s",
+			 SN_PREFIX_STR(sn_prefix_pair_first(&a->addr)), "gateway",
+			 json_from_addr(sn_addr_pair_first(&gateways)), "mtu", daemon_mtu(d), "mac",
+			 mac, "ifname", a->ifname, "veth", a->veth, "ready", a->ready, "misplaced",
+			 attachment_is_misplaced(d->attachments, a), "age_s",
 			 (double)(sn_wall_ms() - a->created_ms) / 1000);
 }
 

@@ -40,7 +40,6 @@ static int verb_attach(json_t *args, int fd, json_t **ret, struct sn_error *e, v
 	struct attach_request req = { .netns_fd = fd, .ifname = "eth0" };
 	const struct attachment *a;
 	struct daemon *d = user;
-	struct sn_addr want;
 	int r;
 
 	if (fd < 0)
@@ -50,13 +49,9 @@ static int verb_attach(json_t *args, int fd, json_t **ret, struct sn_error *e, v
 			e, -EAGAIN,
 			"this host's subnet is not known yet; 'sennit status' says why");
 	if (json_read_string(args, NULL, "ifname", JSON_OPTIONAL, &req.ifname, e) < 0 ||
-	    json_read_string(args, NULL, "label", JSON_OPTIONAL, &req.label, e) < 0)
+	    json_read_string(args, NULL, "label", JSON_OPTIONAL, &req.label, e) < 0 ||
+	    json_read_addr_pair(args, NULL, "ip", JSON_OPTIONAL, &req.want, e) < 0)
 		return -EINVAL;
-	if (json_object_get(args, "ip")) {
-		if (json_read_addr(args, NULL, "ip", JSON_REQUIRED, &want, e) < 0)
-			return -EINVAL;
-		req.want = &want;
-	}
 	r = attachments_attach(d->attachments, &req, &a, e);
 	if (r < 0) {
 		log_warning("attach %s: %s", req.label ? req.label : req.ifname, e->text);
@@ -64,7 +59,7 @@ static int verb_attach(json_t *args, int fd, json_t **ret, struct sn_error *e, v
 	}
 	if (r == ATTACH_MADE)
 		log_info("attached %s: %s as %s", a->label ? a->label : a->id,
-			 SN_PREFIX_STR(&a->addr), a->veth);
+			 SN_PREFIX_PAIR_STR(&a->addr), a->veth);
 	*ret = status_attachment(d, a);
 	json_object_set_new(*ret, "made", json_boolean(r == ATTACH_MADE));
 	/* the guard lets it through before the caller hears that it is there */

@@ -172,7 +172,7 @@ static int on_own_route(const struct nlmsghdr *nlh, void *user)
 	dst.addr.family = AF_INET;
 	memcpy(dst.addr.bytes, mnl_attr_get_payload(a[RTA_DST]), 4);
 	dst.len = rtm->rtm_dst_len;
-	if (!sn_prefix_covers(&s->x->snapshot->overlay, &dst) && s->n++ == 0)
+	if (!sn_prefix_pair_covers(&s->x->snapshot->overlay, &dst) && s->n++ == 0)
 		s->first = dst;
 	return 0;
 }
@@ -250,8 +250,8 @@ static int on_policy(const struct nlmsghdr *nlh, void *user)
 	src = selector_prefix(&info.sel.saddr, info.sel.prefixlen_s, info.sel.family);
 	dst = selector_prefix(&info.sel.daddr, info.sel.prefixlen_d, info.sel.family);
 	if (netlink_attr_u32(a[XFRMA_IF_ID]) ||
-	    (!sn_prefix_overlaps(&src, &p->x->snapshot->overlay) &&
-	     !sn_prefix_overlaps(&dst, &p->x->snapshot->overlay)))
+	    (!sn_prefix_pair_overlaps(&p->x->snapshot->overlay, &src) &&
+	     !sn_prefix_pair_overlaps(&p->x->snapshot->overlay, &dst)))
 		return 0;
 	if (a[XFRMA_TMPL] && mnl_attr_get_payload_len(a[XFRMA_TMPL]) >= sizeof(tmpl)) {
 		memcpy(&tmpl, mnl_attr_get_payload(a[XFRMA_TMPL]), sizeof(tmpl));

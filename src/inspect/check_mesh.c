@@ -151,14 +151,14 @@ static int on_address(const struct nlmsghdr *nlh, void *user)
 	found.len = ifa->ifa_prefixlen;
 	if (!sn_addr_is_set(&found.addr) || is_ours(x, (int)ifa->ifa_index) ||
 	    carries_tunnels(x, device_of(x, (int)ifa->ifa_index)) ||
-	    !sn_prefix_contains(&x->snapshot->overlay, &found.addr))
+	    !sn_prefix_pair_around(&x->snapshot->overlay, &found.addr))
 		return 0;
 	f = exam_find(x, SEVERITY_FAULT,
 		      "The overlay's addresses are then on two networks: packets for containers "
 		      "of other hosts stay on this host.",
 		      NULL, "%s has the address %s, inside the overlay %s",
 		      device_of(x, (int)ifa->ifa_index), SN_PREFIX_STR(&found),
-		      SN_PREFIX_STR(&x->snapshot->overlay));
+		      SN_PREFIX_STR(snapshot_overlay(x->snapshot, found.addr.family)));
 	finding_set_next(
 		f,
 		"Take it off ('ip addr del %s dev %s'), or give the mesh another overlay; "
@@ -185,7 +185,8 @@ static int on_route(const struct nlmsghdr *nlh, void *user)
 	oif = (int)netlink_attr_u32(a[RTA_OIF]);
 	/* a wider one (10.0.0.0/8) goes after ours, charon's own in table 220 are inert */
 	if (!sn_addr_is_set(&dst.addr) || is_ours(x, oif) ||
-	    netlink_attr_u32(a[RTA_TABLE]) == 220 || !sn_prefix_covers(&x->snapshot->overlay, &dst))
+	    netlink_attr_u32(a[RTA_TABLE]) == 220 ||
+	    !sn_prefix_pair_covers(&x->snapshot->overlay, &dst))
 		return 0;
 	finding_set_next(
 		exam_find(x, SEVERITY_FAULT,

@@ -56,7 +56,7 @@ static bool judge_way(struct exam *x, const struct host *h)
 		exam_find(x, SEVERITY_FAULT, "No tunnel to it can be built.",
 			  "Add a route to that address, or correct it in the metadata.",
 			  "there is no way to peer %s (%s): %s", h->id, address, sn_strerror(r));
-	else if (sn_prefix_contains(&x->snapshot->overlay, &way.source))
+	else if (sn_prefix_pair_around(&x->snapshot->overlay, &way.source))
 		exam_find(
 			x, SEVERITY_FAULT,
 			"The tunnel's own packets would go through the overlay: it never comes up.",

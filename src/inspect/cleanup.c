@@ -201,12 +201,12 @@ int cleanup_check(const struct cleanup *c, struct sn_error *e)
 	}
 	if (n == 0 || c->o->force)
 		return 0;
-	return sn_error_set(e, -EBUSY,
-			    "%zu container%s attached (%s is one); detach them ('sennit "
-			    "attachments' lists them), or use --force",
-			    n, n == 1 ? " is" : "s are",
-			    attachment_of(c, veth) ? SN_PREFIX_STR(&attachment_of(c, veth)->addr)
-						   : veth);
+	return sn_error_set(
+		e, -EBUSY,
+		"%zu container%s attached (%s is one); detach them ('sennit "
+		"attachments' lists them), or use --force",
+		n, n == 1 ? " is" : "s are",
+		attachment_of(c, veth) ? SN_PREFIX_PAIR_STR(&attachment_of(c, veth)->addr) : veth);
 }
 
 /* --- saying ---------------------------------------------------------------------------- */
@@ -222,7 +222,7 @@ static void add_step(const struct cleanup *c, const struct plan_step *step, stru
 		return;
 	plan_step_print(step, b);
 	if (a)
-		strbuf_addf(b, " of attachment %s, %s", a->id, SN_PREFIX_STR(&a->addr));
+		strbuf_addf(b, " of attachment %s, %s", a->id, SN_PREFIX_PAIR_STR(&a->addr));
 	if (o->kind == OBJECT_SYSCTL &&
 	    net_sysctl_original(c->net, o->sysctl->path, old, sizeof(old)) == 0)
 		strbuf_addf(b, ": from %s back to %s", o->sysctl->value, old);

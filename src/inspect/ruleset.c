@@ -156,15 +156,17 @@ static bool value_has_port(const json_t *v, json_int_t port, unsigned depth)
 	return false;
 }
 
-static bool value_covers(const json_t *v, const struct sn_prefix *overlay)
+static bool value_covers(const json_t *v, const struct sn_prefix_pair *overlay)
 {
 	const json_t *p = json_object_get(v, "prefix");
+	const struct sn_prefix *own;
 	struct sn_prefix found;
 
 	if (!overlay || !p || sn_addr_parse(text(p, "addr"), &found.addr) < 0)
 		return false;
 	found.len = (uint8_t)json_integer_value(json_object_get(p, "len"));
-	return sn_prefix_covers(&found, overlay);
+	own = sn_prefix_pair_get(overlay, found.addr.family);
+	return own && sn_prefix_covers(&found, own);
 }
 
 static void read_match(const json_t *match, const struct ruleset_question *q, struct rule *ret)

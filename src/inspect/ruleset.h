@@ -37,8 +37,8 @@ struct ruleset_hits {
 void ruleset_hits_fini(struct ruleset_hits *hits);
 
 struct ruleset_question {
-	const char *bridge;              /* "snbr0" */
-	const struct sn_prefix *overlay; /* NULL: not known */
+	const char *bridge;                   /* "snbr0" */
+	const struct sn_prefix_pair *overlay; /* NULL: not known */
 };
 
 /* doc: what `nft -j list ruleset` prints. Tables named sennit are ours and not judged. */

@@ -39,16 +39,17 @@ struct claim {
 	size_t beaten_by; /* when refused: claim + 1, 0 before that */
 };
 
-/* Child 0 of no node: the root has no parent, so its index marks "none". */
+/* Child 0 of no node: a root has no parent, so its index marks "none". */
 struct node {
 	uint32_t child[2];
 	uint32_t owner;     /* claim + 1 of exactly this prefix */
 	uint32_t inside[2]; /* claims + 1 at or below it, of two different hosts */
 };
 
+/* Of each family one; node i is the root of sn_families[i]. */
 struct trie {
 	ARRAY(struct node) nodes;
-	uint8_t root_len;
+	uint8_t root_len[SN_FAMILIES];
 };
 
 struct settling {
@@ -56,7 +57,7 @@ struct settling {
 	struct snapshot *s;
 	const struct host **old;           /* beside s->hosts: of before, or NULL */
 	bool *subnets_kept, *singles_kept; /* claims of FROM_BEFORE were added */
-	struct sn_addr *router;
+	struct sn_addr_pair *router;
 	ARRAY(struct claim) claims;
 	ARRAY(struct sn_prefix) singles; /* that containers claim now, sorted */
 	struct trie trie;
@@ -68,11 +69,13 @@ struct settling {
 
 /* --- the trie ------------------------------------------------------------ */
 
-static void trie_clear(struct trie *t, uint8_t root_len)
+static void trie_clear(struct trie *t, const struct sn_prefix_pair *overlay)
 {
 	t->nodes.n = 0;
-	t->root_len = root_len;
-	array_add(&t->nodes);
+	for (size_t i = 0; i < SN_FAMILIES; i++) {
+		t->root_len[i] = overlay->of[i].len;
+		array_add(&t->nodes);
+	}
 }
 
 static unsigned bit(const struct sn_addr *a, unsigned i)
@@ -89,10 +92,11 @@ static uint32_t foreign(const struct settling *st, uint32_t slot, size_t host)
 /* Claim + 1 of another host that overlaps, 0 when there is none. */
 static uint32_t trie_overlap(const struct settling *st, const struct claim *c)
 {
-	const struct node *nodes = st->trie.nodes.v, *n = nodes;
+	const size_t root = sn_family_index(c->prefix.addr.family);
+	const struct node *nodes = st->trie.nodes.v, *n = &nodes[root];
 	uint32_t found;
 
-	for (unsigned i = st->trie.root_len; i < c->prefix.len; i++) {
+	for (unsigned i = st->trie.root_len[root]; i < c->prefix.len; i++) {
 		uint32_t next = n->child[bit(&c->prefix.addr, i)];
 
 		found = foreign(st, n->owner, c->host);
@@ -115,9 +119,10 @@ static void mark_inside(const struct settling *st, struct node *n, uint32_t slot
 static void trie_add(struct settling *st, size_t claim)
 {
 	const struct claim *c = &st->claims.v[claim];
-	uint32_t at = 0, slot = (uint32_t)claim + 1;
+	const size_t root = sn_family_index(c->prefix.addr.family);
+	uint32_t at = (uint32_t)root, slot = (uint32_t)claim + 1;
 
-	for (unsigned i = st->trie.root_len; i < c->prefix.len; i++) {
+	for (unsigned i = st->trie.root_len[root]; i < c->prefix.len; i++) {
 		unsigned b = bit(&c->prefix.addr, i);
 		uint32_t next = st->trie.nodes.v[at].child[b];
 
@@ -182,7 +187,7 @@ static const char *prefix_wrong(const struct settling *st, const struct sn_prefi
 {
 	struct sn_prefix network = sn_prefix_network(p);
 
-	if (!sn_prefix_covers(&st->s->overlay, p))
+	if (!sn_prefix_pair_covers(&st->s->overlay, p))
 		return "lies outside";
 	return sn_prefix_cmp(&network, p) != 0 ? "has bits set behind its length, inside" : NULL;
 }
@@ -200,10 +205,18 @@ static void stay(struct settling *st, size_t host, enum claim_from from, bool si
 static void note_left_out(struct settling *st, size_t host, const struct sn_prefix *p)
 {
 	if (!st->left_out.host && is_held(st->old[host], p) &&
-	    !sn_prefix_covers(&st->s->overlay, p)) {
+	    !sn_prefix_pair_covers(&st->s->overlay, p)) {
 		st->left_out.host = st->s->hosts.v[host].id;
 		st->left_out.prefix = *p;
 	}
+}
+
+/* The overlay that a prefix of this family has to be in; of no such family, the one there is. */
+static const struct sn_prefix *overlay_for(const struct settling *st, uint8_t family)
+{
+	const struct sn_prefix *own = snapshot_overlay(st->s, family);
+
+	return own ? own : sn_prefix_pair_first(&st->s->overlay);
 }
 
 static void check_and_add(struct settling *st, size_t host, const struct sn_prefix *p,
@@ -219,7 +232,7 @@ static void check_and_add(struct settling *st, size_t host, const struct sn_pref
 	}
 	place = claim_place(st, from, host, sub);
 	snapshot_add_problem(st->s, place, "%s %s the overlay %s", SN_PREFIX_STR(p), why,
-			     SN_PREFIX_STR(&st->s->overlay));
+			     SN_PREFIX_STR(overlay_for(st, p->addr.family)));
 	stay(st, host, from, sn_prefix_is_single(p));
 }
 
@@ -258,7 +271,7 @@ static void collect_single(struct settling *st, size_t host, size_t sub)
 {
 	const struct draft_single *d = &st->d->singles.v[sub];
 	struct sn_prefix p = sn_prefix_of(&d->addr);
-	struct sn_addr *router = &st->router[host];
+	struct sn_addr *router = &st->router[host].of[sn_family_index(d->addr.family)];
 
 	check_and_add(st, host, &p, FROM_CONTAINER, sub);
 	*array_add(&st->singles) = p;
@@ -362,7 +375,7 @@ static int cmp_right(const void *pa, const void *pb)
 static void decide(struct settling *st)
 {
 	array_sort(&st->claims, cmp_right);
-	trie_clear(&st->trie, st->s->overlay.len);
+	trie_clear(&st->trie, &st->s->overlay);
 	for (size_t i = 0; i < st->claims.n; i++) {
 		struct claim *c = &st->claims.v[i];
 
@@ -437,35 +450,38 @@ static bool is_own_address(const struct host *h, const struct sn_addr *a)
 	return false;
 }
 
-static struct sn_addr computed_address(const struct host *h, const struct sn_addr *router)
+static struct sn_addr computed_address(const struct host *h, uint8_t family,
+				       const struct sn_addr *router)
 {
 	array_foreach(&h->prefixes, p) {
 		struct sn_addr a = sn_prefix_first_usable(p);
 
-		if (!sn_prefix_is_single(p) && sn_addr_is_set(&a))
+		if (a.family == family && !sn_prefix_is_single(p))
 			return a;
 	}
 	return is_own_address(h, router) ? *router : (struct sn_addr){ 0 };
 }
 
-static void settle_overlay_ip(struct settling *st, size_t i)
+/* Of one family. */
+static void settle_overlay_ip(struct settling *st, size_t i, size_t family)
 {
 	struct host *h = &st->s->hosts.v[i];
+	struct sn_addr *a = &h->overlay_ip.of[family];
 	_cleanup_free_ char *place = NULL;
 
-	if (sn_addr_is_set(&h->overlay_ip)) {
-		if (is_own_address(h, &h->overlay_ip))
+	if (sn_addr_is_set(a)) {
+		if (is_own_address(h, a))
 			return;
 		place = draft_host_place(st->d, i, "overlay_ip", false, 0);
 		snapshot_add_problem(st->s, place,
 				     "%s is no usable address in the prefixes of host %s",
-				     SN_ADDR_STR(&h->overlay_ip), h->id);
-		if (st->old[i] && is_own_address(h, &st->old[i]->overlay_ip)) {
-			h->overlay_ip = st->old[i]->overlay_ip;
+				     SN_ADDR_STR(a), h->id);
+		if (st->old[i] && is_own_address(h, &st->old[i]->overlay_ip.of[family])) {
+			*a = st->old[i]->overlay_ip.of[family];
 			return;
 		}
 	}
-	h->overlay_ip = computed_address(h, &st->router[i]);
+	*a = computed_address(h, sn_families[family], &st->router[i].of[family]);
 }
 
 /* --- all together -------------------------------------------------------- */
@@ -498,12 +514,15 @@ static void settling_fini(struct settling *st)
 
 static int check_left_out(const struct settling *st, struct sn_error *e)
 {
+	const uint8_t family = st->left_out.prefix.addr.family;
+
 	if (!st->left_out.host)
 		return 0;
 	return sn_error_set(e, -EINVAL,
 			    "%s: %s leaves out %s, which host %s has; expected an overlay around "
 			    "all prefixes",
-			    st->d->overlay_place, SN_PREFIX_STR(&st->s->overlay),
+			    st->d->overlay_place[sn_family_index(family)],
+			    SN_PREFIX_STR(overlay_for(st, family)),
 			    SN_PREFIX_STR(&st->left_out.prefix), st->left_out.host);
 }
 
@@ -524,10 +543,10 @@ int draft_settle_claims(struct draft *d, const struct snapshot *before, struct s
 	tell_refused(&st);
 	hand_out(&st);
 	for (size_t i = 0; i < d->snapshot->hosts.n; i++) {
-		if (is_living(&st, i))
-			settle_overlay_ip(&st, i);
-		else
-			d->snapshot->hosts.v[i].overlay_ip = (struct sn_addr){ 0 };
+		for (size_t family = 0; is_living(&st, i) && family < SN_FAMILIES; family++)
+			settle_overlay_ip(&st, i, family);
+		if (!is_living(&st, i))
+			d->snapshot->hosts.v[i].overlay_ip = (struct sn_addr_pair){ 0 };
 	}
 	return 0;
 }

@@ -55,7 +55,7 @@ struct draft_id {
 struct draft {
 	struct snapshot *snapshot;
 	const struct draft_words *words;
-	const char *overlay_place;      /* "/overlay"; borrowed */
+	const char *overlay_place[SN_FAMILIES]; /* "/overlay"; borrowed */
 	struct sn_addr metadata;        /* literal address of the metadata service, or unset */
 	ARRAY(struct draft_host) hosts; /* beside snapshot->hosts */
 	ARRAY(struct draft_single) singles;

@@ -20,12 +20,12 @@ struct attachment {
 	char id[ATTACHMENT_ID_SIZE];
 	char veth[IFNAMSIZ];           /* the host's end: "snv" + the first 8 digits of the id */
 	char ifname[IFNAMSIZ];         /* the container's end, in its namespace */
-	struct sn_prefix addr;         /* the address with the length of its subnet: 10.42.1.7/24 */
+	struct sn_prefix_pair addr;    /* addresses with the length of their subnet: 10.42.1.7/24 */
 	uint8_t mac[SN_MAC_SIZE];      /* of the container's end */
 	uint64_t netns_dev, netns_ino; /* the namespace's identity, as fstat(2) tells */
 	int64_t created_ms;            /* wall clock */
 	char *label;                   /* what the caller called it; may be NULL */
-	bool ready; /* false: being made or unmade; its address is taken all the same */
+	bool ready; /* false: being made or unmade; its addresses are taken all the same */
 };
 
 /* A mesh secret as the plan may see it: its name, never its value. */

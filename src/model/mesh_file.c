@@ -266,7 +266,7 @@ static int read_host(const json_t *v, const struct json_place *at, struct host *
 	if (json_require_object(v, at, e) < 0 || read_id(v, at, "id", h->id, e) < 0 ||
 	    json_check_keys(v, at, keys, e) < 0 || read_name(v, at, h->id, &h->name, e) < 0 ||
 	    read_state(v, at, h, e) < 0 || read_created(v, at, h, e) < 0 ||
-	    json_read_addr(v, at, "overlay_ip", JSON_OPTIONAL, &h->overlay_ip, e) < 0 ||
+	    json_read_addr_pair(v, at, "overlay_ip", JSON_OPTIONAL, &h->overlay_ip, e) < 0 ||
 	    json_read_bool(v, at, "nat", JSON_OPTIONAL, &h->behind_nat, e) < 0 ||
 	    read_addresses(v, at, h, e) < 0)
 		return e->code;
@@ -320,6 +320,19 @@ static int read_hosts(struct mesh_file *m, const json_t *doc, struct sn_error *e
 
 /* --- public -------------------------------------------------------------- */
 
+/* Of what json_read_prefix_pair() took. */
+static void note_places(struct mesh_file *m, const json_t *overlay)
+{
+	static const char *const items[SN_FAMILIES] = { "/overlay/0", "/overlay/1" };
+
+	m->overlay_place[0] = m->overlay_place[1] = "/overlay";
+	for (size_t i = 0; i < json_array_size(overlay); i++) {
+		const char *text = json_string_value(json_array_get(overlay, i));
+
+		m->overlay_place[strchr(text, ':') ? 1 : 0] = items[i];
+	}
+}
+
 static int parse_document(struct mesh_file *m, const char *text, size_t len, struct sn_error *e)
 {
 	static const char *const keys[] = { "mesh", "name", "overlay", "hosts", NULL };
@@ -332,8 +345,9 @@ static int parse_document(struct mesh_file *m, const char *text, size_t len, str
 	    json_check_keys(doc, NULL, keys, e) < 0 ||
 	    read_id(doc, NULL, "mesh", m->mesh_id, e) < 0 ||
 	    read_name(doc, NULL, m->mesh_id, &m->name, e) < 0 ||
-	    json_read_prefix(doc, NULL, "overlay", JSON_REQUIRED, &m->overlay, e) < 0)
+	    json_read_prefix_pair(doc, NULL, "overlay", JSON_REQUIRED, &m->overlay, e) < 0)
 		return e->code;
+	note_places(m, json_object_get(doc, "overlay"));
 	snprintf(m->revision, sizeof(m->revision), "%016llx",
 		 (unsigned long long)sn_hash(SN_HASH_INIT, text, len));
 	return read_hosts(m, doc, e);
@@ -459,7 +473,8 @@ int mesh_file_snapshot(const struct mesh_file *m, const struct config *config,
 
 	draft_init(&d, &file_words);
 	s = d.snapshot;
-	d.overlay_place = "/overlay";
+	for (size_t i = 0; i < SN_FAMILIES; i++)
+		d.overlay_place[i] = m->overlay_place[i];
 	config_metadata_address(config, &d.metadata);
 	snprintf(s->mesh_id, sizeof(s->mesh_id), "%s",
 		 config->mesh_id[0] ? config->mesh_id : m->mesh_id);

@@ -36,8 +36,9 @@ struct mesh_refused {
 struct mesh_file {
 	char mesh_id[SN_ID_SIZE];
 	char *name;
-	struct sn_prefix overlay;
-	char revision[17];        /* a hash of the text, in hex */
+	struct sn_prefix_pair overlay;
+	const char *overlay_place[SN_FAMILIES]; /* "/overlay", "/overlay/1" */
+	char revision[17];                      /* a hash of the text, in hex */
 	ARRAY(struct host) hosts; /* in the file's order, forms checked, claims not settled */
 	ARRAY(size_t) indexes;    /* beside hosts: where they stand in the file's array */
 	ARRAY(struct mesh_container) containers;

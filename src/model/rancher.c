@@ -134,6 +134,7 @@ int rancher_read_networks(const json_t *networks, const struct config *config,
 {
 	struct json_place list = json_key(NULL, "networks"), at, metadata, cni, bridge_at;
 	struct rancher_network n = { 0 };
+	struct sn_prefix overlay = { 0 };
 	const json_t *network, *bridge;
 	const char *file = NULL, *uuid = NULL, *name = NULL;
 	int i;
@@ -154,8 +155,9 @@ int rancher_read_networks(const json_t *networks, const struct config *config,
 	if (json_read_string(network, &at, "uuid", JSON_REQUIRED, &uuid, e) < 0 ||
 	    json_read_string(network, &at, "name", JSON_OPTIONAL, &name, e) < 0 ||
 	    read_mesh_id(config, uuid, &at, n.mesh_id, e) < 0 ||
-	    json_read_prefix(bridge, &bridge_at, "bridgeSubnet", JSON_REQUIRED, &n.overlay, e) < 0)
+	    json_read_prefix(bridge, &bridge_at, "bridgeSubnet", JSON_REQUIRED, &overlay, e) < 0)
 		return e->code;
+	sn_prefix_pair_put(&n.overlay, &overlay);
 	n.uuid = xstrdup(uuid);
 	n.name = text_cut(name ? name : uuid, HOST_MAX_NAME);
 	n.overlay_place = xasprintf("/networks/%d/metadata/cniConfig/%.100s/bridgeSubnet", i, file);

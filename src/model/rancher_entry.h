@@ -45,7 +45,7 @@ enum entry_kind rancher_read_container(const json_t *v, const char *network,
 struct rancher_network {
 	char mesh_id[SN_ID_SIZE];
 	char *uuid, *name, *overlay_place;
-	struct sn_prefix overlay;
+	struct sn_prefix_pair overlay; /* Rancher has one: of either family */
 };
 void rancher_network_fini(struct rancher_network *n);
 int rancher_read_networks(const json_t *networks, const struct config *config,

@@ -469,7 +469,7 @@ static bool same_network(const struct rancher_network *a, const struct rancher_n
 {
 	return streq(a->mesh_id, b->mesh_id) && streq_null(a->uuid, b->uuid) &&
 	       streq_null(a->name, b->name) && streq_null(a->overlay_place, b->overlay_place) &&
-	       sn_prefix_cmp(&a->overlay, &b->overlay) == 0;
+	       sn_prefix_pair_cmp(&a->overlay, &b->overlay) == 0;
 }
 
 int rancher_facts_networks(struct rancher_facts *f, const json_t *networks, struct sn_error *e)
@@ -616,7 +616,8 @@ static int fill(struct making *m, const char *version, const char *source,
 	memcpy(s->mesh_id, f->network.mesh_id, sizeof(s->mesh_id));
 	s->mesh_name = xstrdup(f->network.name);
 	s->overlay = f->network.overlay;
-	m->d.overlay_place = f->network.overlay_place;
+	for (size_t i = 0; i < SN_FAMILIES; i++)
+		m->d.overlay_place[i] = f->network.overlay_place;
 	config_metadata_address(f->config, &m->d.metadata);
 	array_foreach(&f->table[RANCHER_HOSTS].entries, x) {
 		if (x->used && x->kind != ENTRY_NOTHING)

@@ -73,28 +73,49 @@ static bool has_address(const struct host *h, const struct sn_addr *a)
 
 /* --- the overlay --------------------------------------------------------- */
 
-static int check_overlay(struct draft *d, struct sn_error *e)
+static const char *place_of_overlay(const struct draft *d, uint8_t family)
 {
-	struct sn_prefix *o = &d->snapshot->overlay;
-	unsigned min = o->addr.family == AF_INET6 ? OVERLAY_MIN_LEN_V6 : OVERLAY_MIN_LEN_V4;
-	const char *why;
+	return d->overlay_place[sn_family_index(family)];
+}
 
-	if (!sn_addr_is_set(&o->addr))
-		return sn_error_set(e, -EINVAL, "%s: there is no overlay", d->overlay_place);
+static int check_overlay(const struct draft *d, struct sn_prefix *o, struct sn_error *e)
+{
+	unsigned min = o->addr.family == AF_INET6 ? OVERLAY_MIN_LEN_V6 : OVERLAY_MIN_LEN_V4;
+	const char *place = place_of_overlay(d, o->addr.family), *why;
+
 	*o = sn_prefix_network(o);
 	if (o->len < min)
 		return sn_error_set(e, -EINVAL,
 				    "%s: %s is too wide for an overlay; /%u is the widest allowed",
-				    d->overlay_place, SN_PREFIX_STR(o), min);
+				    place, SN_PREFIX_STR(o), min);
 	why = underlay_unusable(&o->addr);
 	if (why)
-		return sn_error_set(e, -EINVAL, "%s: %s is %s; expected unicast addresses",
-				    d->overlay_place, SN_PREFIX_STR(o), why);
+		return sn_error_set(e, -EINVAL, "%s: %s is %s; expected unicast addresses", place,
+				    SN_PREFIX_STR(o), why);
 	if (sn_prefix_contains(o, &d->metadata))
 		return sn_error_set(e, -EINVAL,
 				    "%s: %s contains %s, the address of the metadata service",
-				    d->overlay_place, SN_PREFIX_STR(o), SN_ADDR_STR(&d->metadata));
+				    place, SN_PREFIX_STR(o), SN_ADDR_STR(&d->metadata));
 	return 0;
+}
+
+static int check_overlays(struct draft *d, struct sn_error *e)
+{
+	int r = 0;
+
+	if (!sn_prefix_pair_next(&d->snapshot->overlay, NULL))
+		return sn_error_set(e, -EINVAL, "%s: there is no overlay", d->overlay_place[0]);
+	/* until all that reads one reads two */
+	if (d->snapshot->overlay.of[0].addr.family && d->snapshot->overlay.of[1].addr.family)
+		return sn_error_set(e, -EINVAL, "%s: an overlay of each family is not carried",
+				    d->overlay_place[0]);
+	for (size_t i = 0; i < SN_FAMILIES && r == 0; i++) {
+		struct sn_prefix *o = &d->snapshot->overlay.of[i];
+
+		if (sn_addr_is_set(&o->addr))
+			r = check_overlay(d, o, e);
+	}
+	return r;
 }
 
 /* The overlay, not the host, is wrong: see the head of this file. */
@@ -103,7 +124,9 @@ static bool overlay_is_newcomer(const struct settle *st, const struct host *h,
 {
 	const struct host *old = snapshot_find_living(st->before, h->id);
 
-	if (st->before && sn_prefix_cmp(&st->before->overlay, &st->s->overlay) == 0)
+	const size_t i = sn_family_index(a->family);
+
+	if (st->before && sn_prefix_cmp(&st->before->overlay.of[i], &st->s->overlay.of[i]) == 0)
 		return false;
 	return streq(h->id, st->s->self_id) || (old && has_address(old, a));
 }
@@ -124,7 +147,8 @@ static void refuse_address(struct settle *st, size_t i, size_t sub, const struct
 		snapshot_add_problem(st->s, place,
 				     "%s lies inside the overlay %s; expected an address of the "
 				     "network between the hosts",
-				     SN_ADDR_STR(a), SN_PREFIX_STR(&st->s->overlay));
+				     SN_ADDR_STR(a),
+				     SN_PREFIX_STR(snapshot_overlay(st->s, a->family)));
 }
 
 /* Takes out the addresses nobody can use; -EINVAL if the overlay is at fault. */
@@ -134,7 +158,7 @@ static int check_addresses(struct settle *st, size_t i, struct sn_error *e)
 
 	for (size_t j = 0, sub = 0; j < h->underlay.n; sub++) {
 		const struct sn_addr *a = &h->underlay.v[j];
-		bool inside = sn_prefix_contains(&st->s->overlay, a);
+		const struct sn_prefix *inside = sn_prefix_pair_around(&st->s->overlay, a);
 
 		if (!inside && !underlay_unusable(a)) {
 			j++;
@@ -143,8 +167,8 @@ static int check_addresses(struct settle *st, size_t i, struct sn_error *e)
 		if (inside && overlay_is_newcomer(st, h, a))
 			return sn_error_set(e, -EINVAL,
 					    "%s: %s contains %s, the underlay address of host %s",
-					    st->d->overlay_place, SN_PREFIX_STR(&st->s->overlay),
-					    SN_ADDR_STR(a), h->id);
+					    place_of_overlay(st->d, a->family),
+					    SN_PREFIX_STR(inside), SN_ADDR_STR(a), h->id);
 		refuse_address(st, i, sub, a);
 		array_remove(&h->underlay, j);
 	}
@@ -195,7 +219,7 @@ static int cmp_content(const struct host *a, const struct host *b)
 	if (c == 0)
 		c = strcmp(a->name, b->name);
 	if (c == 0)
-		c = sn_addr_cmp(&a->overlay_ip, &b->overlay_ip);
+		c = sn_addr_pair_cmp(&a->overlay_ip, &b->overlay_ip);
 	if (c == 0)
 		c = sn_cmp_num(a->prefixes.n, b->prefixes.n);
 	for (size_t i = 0; c == 0 && i < a->prefixes.n; i++)
@@ -698,7 +722,7 @@ int draft_settle(struct draft *d, const struct snapshot *before, struct sn_error
 		return sn_error_set(e, -EINVAL, "/hosts: %zu hosts; at most %d are allowed",
 				    d->snapshot->hosts.n + d->refused.n, SNAPSHOT_MAX_HOSTS);
 	fill_texts(d->snapshot);
-	if (check_overlay(d, e) < 0 || settle_hosts(&st, e) < 0)
+	if (check_overlays(d, e) < 0 || settle_hosts(&st, e) < 0)
 		return e->code;
 	if (draft_settle_claims(d, st.before, e) < 0)
 		return e->code;
@@ -725,7 +749,7 @@ int snapshot_finish(struct snapshot *s, const struct snapshot *before, struct sn
 	struct draft d = {
 		.snapshot = s,
 		.words = &own_words,
-		.overlay_place = "/overlay",
+		.overlay_place = { "/overlay", "/overlay" },
 	};
 	int r;
 

@@ -70,7 +70,7 @@ bool settled_put(struct settled *st, const char *host, const struct sn_addr *a)
 
 	if (!h || find_around(h, a))
 		return true;
-	if (!sn_prefix_contains(&st->s->overlay, a) || others_have(st, h, a))
+	if (!sn_prefix_pair_around(&st->s->overlay, a) || others_have(st, h, a))
 		return dropped(st);
 	at = count_before(h, a);
 	array_add(&h->prefixes);

@@ -66,12 +66,12 @@ bool snapshot_is_flat(const struct snapshot *s)
 
 const struct sn_prefix *snapshot_overlay(const struct snapshot *s, uint8_t family)
 {
-	return s->overlay.addr.family == family ? &s->overlay : NULL;
+	return sn_prefix_pair_get(&s->overlay, family);
 }
 
 const struct sn_addr *host_overlay_ip(const struct host *h, uint8_t family)
 {
-	return h->overlay_ip.family == family ? &h->overlay_ip : NULL;
+	return sn_addr_pair_get(&h->overlay_ip, family);
 }
 
 struct snapshot *snapshot_new(void)
@@ -234,7 +234,8 @@ static bool host_equal(const struct host *a, const struct host *b)
 {
 	if (!streq(a->id, b->id) || !streq_null(a->name, b->name) || a->state != b->state ||
 	    !streq(a->replaced_by, b->replaced_by) || a->created_ms != b->created_ms ||
-	    a->behind_nat != b->behind_nat || sn_addr_cmp(&a->overlay_ip, &b->overlay_ip) != 0 ||
+	    a->behind_nat != b->behind_nat ||
+	    sn_addr_pair_cmp(&a->overlay_ip, &b->overlay_ip) != 0 ||
 	    a->underlay.n != b->underlay.n || a->prefixes.n != b->prefixes.n)
 		return false;
 	for (size_t i = 0; i < a->underlay.n; i++) {
@@ -251,7 +252,7 @@ static bool host_equal(const struct host *a, const struct host *b)
 bool snapshot_equal(const struct snapshot *a, const struct snapshot *b)
 {
 	if (!streq(a->mesh_id, b->mesh_id) || !streq_null(a->mesh_name, b->mesh_name) ||
-	    !streq(a->self_id, b->self_id) || sn_prefix_cmp(&a->overlay, &b->overlay) != 0 ||
+	    !streq(a->self_id, b->self_id) || sn_prefix_pair_cmp(&a->overlay, &b->overlay) != 0 ||
 	    a->hosts.n != b->hosts.n)
 		return false;
 	for (size_t i = 0; i < a->hosts.n; i++) {

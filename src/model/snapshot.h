@@ -6,8 +6,9 @@
  *
  * Rules that hold for every snapshot, whatever it was built from:
  *  - hosts are sorted by id, ids are unique and valid (host_id_valid());
- *  - prefixes are networks (host bits clear), sorted, inside the overlay, and
- *    overlap with those of no other host that is not gone;
+ *  - there is an overlay of IPv4, of IPv6, or of each;
+ *  - prefixes are networks (host bits clear), sorted, inside the overlay of their
+ *    family, and overlap with those of no other host that is not gone;
  *  - overlay_ip of a host lies in one of its prefixes and is unique;
  *  - self_id names a host that is not gone.
  * What broke one of them was left out and stands in problems.
@@ -18,6 +19,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/pair.h"
 
 /* Limits on what a source may bring; over one of them it is refused whole. */
 #define SNAPSHOT_MAX_HOSTS 4096
@@ -58,7 +60,8 @@ struct host {
 	 */
 	bool behind_nat;
 	ARRAY(struct sn_prefix) prefixes;
-	struct sn_addr overlay_ip; /* design §1 "host overlay address"; unset when there is none */
+	/* design §1 "host overlay address"; it has none of a family of which it has no subnet */
+	struct sn_addr_pair overlay_ip;
 };
 
 /* An entry of the source that was refused, alone. */
@@ -76,7 +79,7 @@ void problem_from_error(struct problem *p, const char *place, const struct sn_er
 struct snapshot {
 	char mesh_id[SN_ID_SIZE];
 	char *mesh_name;
-	struct sn_prefix overlay;
+	struct sn_prefix_pair overlay;
 	char self_id[SN_ID_SIZE];
 	char *revision; /* opaque; equal means nothing changed */
 	char *source;   /* where it came from, for people: an URL without user or password */

@@ -45,8 +45,8 @@ static json_t *host_to_json(const struct host *h)
 	if (h->behind_nat)
 		json_object_set_new(v, "nat", json_true());
 	json_object_set_new(v, "prefixes", prefixes_to_json(h->prefixes.v, h->prefixes.n));
-	if (sn_addr_is_set(&h->overlay_ip))
-		json_object_set_new(v, "overlay_ip", json_string(SN_ADDR_STR(&h->overlay_ip)));
+	if (sn_addr_pair_next(&h->overlay_ip, NULL))
+		json_object_set_new(v, "overlay_ip", json_from_addr_pair(&h->overlay_ip));
 	return v;
 }
 
@@ -73,7 +73,7 @@ json_t *snapshot_to_json(const struct snapshot *s)
 	json_object_set_new(v, "sennit_snapshot", json_integer(STORED_VERSION));
 	json_object_set_new(v, "mesh", json_string(s->mesh_id));
 	json_object_set_new(v, "name", json_string(s->mesh_name));
-	json_object_set_new(v, "overlay", json_string(SN_PREFIX_STR(&s->overlay)));
+	json_object_set_new(v, "overlay", json_from_prefix_pair(&s->overlay));
 	json_object_set_new(v, "self", json_string(s->self_id));
 	json_object_set_new(v, "revision", json_string(s->revision));
 	json_object_set_new(v, "source", json_string(s->source));
@@ -182,7 +182,7 @@ static int read_host(const json_t *v, const struct json_place *at, struct snapsh
 	if (read_text(v, at, "name", &h->name, e) < 0 ||
 	    json_read_int(v, at, "created_ms", JSON_OPTIONAL, 0, INT64_MAX, &h->created_ms, e) <
 		    0 ||
-	    json_read_addr(v, at, "overlay_ip", JSON_OPTIONAL, &h->overlay_ip, e) < 0 ||
+	    json_read_addr_pair(v, at, "overlay_ip", JSON_OPTIONAL, &h->overlay_ip, e) < 0 ||
 	    json_read_bool(v, at, "nat", JSON_OPTIONAL, &h->behind_nat, e) < 0 ||
 	    read_addresses(v, at, h, e) < 0)
 		return e->code;
@@ -263,7 +263,7 @@ int snapshot_from_json(const json_t *v, struct snapshot **ret, struct sn_error *
 	    read_text(v, NULL, "name", &s->mesh_name, e) < 0 ||
 	    read_text(v, NULL, "revision", &s->revision, e) < 0 ||
 	    read_text(v, NULL, "source", &s->source, e) < 0 ||
-	    json_read_prefix(v, NULL, "overlay", JSON_REQUIRED, &s->overlay, e) < 0 ||
+	    json_read_prefix_pair(v, NULL, "overlay", JSON_REQUIRED, &s->overlay, e) < 0 ||
 	    read_hosts(v, s, e) < 0)
 		return e->code;
 	if (snapshot_finish(s, NULL, e) < 0)

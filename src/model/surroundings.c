@@ -13,17 +13,25 @@ void surroundings_add(struct surroundings *s, const struct sn_addr *addr, const 
 		s->v[s->n++] = (struct surrounding){ .addr = *addr, .what = what };
 }
 
+static bool had_overlay(const struct snapshot *before, const struct sn_prefix *overlay)
+{
+	const struct sn_prefix *old = snapshot_overlay(before, overlay->addr.family);
+
+	return old && sn_prefix_cmp(old, overlay) == 0;
+}
+
 int surroundings_check(const struct surroundings *around, const struct snapshot *s,
 		       const struct snapshot *before, const char *place, struct sn_error *e)
 {
-	if (before && streq(before->mesh_id, s->mesh_id) &&
-	    sn_prefix_cmp(&before->overlay, &s->overlay) == 0)
-		return 0;
 	for (size_t i = 0; i < around->n; i++) {
-		if (sn_prefix_contains(&s->overlay, &around->v[i].addr))
+		const struct sn_addr *a = &around->v[i].addr;
+		const struct sn_prefix *overlay = sn_prefix_pair_around(&s->overlay, a);
+
+		if (overlay &&
+		    !(before && streq(before->mesh_id, s->mesh_id) && had_overlay(before, overlay)))
 			return sn_error_set(e, -EINVAL, "%s: %s contains %s, %s", place,
-					    SN_PREFIX_STR(&s->overlay),
-					    SN_ADDR_STR(&around->v[i].addr), around->v[i].what);
+					    SN_PREFIX_STR(overlay), SN_ADDR_STR(a),
+					    around->v[i].what);
 	}
 	return 0;
 }

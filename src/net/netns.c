@@ -6,8 +6,8 @@
  *
  * The pair is made in one request, its container end right in its namespace
  * with its last name and MAC: there is nothing to move or rename, and nobody
- * sees it half-named. lo of the container is its owner's, and so is IPv6, unless the
- * address is one: container engines switch it off where their own network has none.
+ * sees it half-named. lo of the container is its owner's, and so is IPv6, unless an
+ * address is of it: container engines switch it off where their own network has none.
  */
 #include "net/netns.h"
 
@@ -59,7 +59,7 @@ int netns_check(int fd, struct netns_id *ret, struct sn_error *e)
 struct visit {
 	int fd;
 	const struct attachment *a;
-	const struct sn_addr *gateway;
+	const struct sn_addr_pair *gateways;
 	int (*act)(struct netlink *nl, struct visit *v);
 	struct link_info found; /* of look() */
 	struct sn_error *e;
@@ -95,27 +95,53 @@ static int prepare_ipv6(const struct visit *v)
 	return r < 0 ? r : set_ipv6(v, "disable_ipv6", "0");
 }
 
+static int add_address(struct netlink *nl, const struct visit *v, const struct sn_prefix *addr)
+{
+	int r = addr->addr.family == AF_INET6 ? prepare_ipv6(v) : 0;
+
+	if (r < 0)
+		return r;
+	r = address_add(nl, v->found.index, addr, v->e);
+	return r < 0 ? sn_error_wrap(v->e, "address %s", SN_PREFIX_STR(addr)) : 0;
+}
+
+static int add_default(struct netlink *nl, const struct visit *v, const struct sn_prefix *addr)
+{
+	const struct sn_addr *gateway = sn_addr_pair_get(v->gateways, addr->addr.family);
+	const struct sn_addr none = { 0 };
+	int r;
+
+	r = route_add_default(nl, v->found.index, gateway ? gateway : &none,
+			      sn_prefix_is_single(addr), v->e);
+	return r < 0 ? sn_error_wrap(v->e, "default route by %s",
+				     SN_ADDR_STR(gateway ? gateway : &none))
+		     : 0;
+}
+
 static int configure(struct netlink *nl, struct visit *v)
 {
 	_cleanup_(rtnl_link_putp) struct rtnl_link *link = rtnl_link_alloc();
 	int r = look(nl, v);
 
 	sn_require(link);
-	if (r == 0 && v->a->addr.addr.family == AF_INET6)
-		r = prepare_ipv6(v);
 	if (r < 0)
 		return r;
-	r = address_add(nl, v->found.index, &v->a->addr, v->e);
-	if (r < 0)
-		return sn_error_wrap(v->e, "address %s", SN_PREFIX_STR(&v->a->addr));
+	sn_prefix_pair_foreach(&v->a->addr, addr) {
+		r = add_address(nl, v, addr);
+		if (r < 0)
+			return r;
+	}
 	rtnl_link_set_ifindex(link, v->found.index);
 	rtnl_link_set_flags(link, IFF_UP);
 	r = link_send(nl, link, 0, v->e);
 	if (r < 0)
 		return sn_error_wrap(v->e, "set up");
-	r = route_add_default(nl, v->found.index, v->gateway, sn_prefix_is_single(&v->a->addr),
-			      v->e);
-	return r < 0 ? sn_error_wrap(v->e, "default route by %s", SN_ADDR_STR(v->gateway)) : 0;
+	sn_prefix_pair_foreach(&v->a->addr, addr) {
+		r = add_default(nl, v, addr);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static void *visit_thread(void *arg)
@@ -222,10 +248,10 @@ int netns_detach(const struct attachment *a, struct sn_error *e)
 }
 
 int netns_attach(int fd, const struct attachment *a, const char *alias, const char *bridge, int mtu,
-		 const struct sn_addr *gateway, struct sn_error *e)
+		 const struct sn_addr_pair *gateways, struct sn_error *e)
 {
 	_cleanup_(netlink_freep) struct netlink *nl = NULL;
-	struct visit v = { .fd = fd, .a = a, .gateway = gateway, .e = e };
+	struct visit v = { .fd = fd, .a = a, .gateways = gateways, .e = e };
 	struct link_info master;
 	struct sn_error ignored;
 	struct netns_id id;

@@ -60,16 +60,13 @@ static void add_link(const struct intent *intent, const struct host *peer, const
 static void add_conn(const struct intent *intent, const struct host *peer, uint32_t if_id,
 		     struct wanted *w)
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	struct object_ike_conn *c = tunnel_add_conn(intent, peer, w);
 
 	if (!c)
 		return;
-	for (size_t i = 0; i < SN_ARRAY_SIZE(families); i++) {
-		const struct sn_prefix all = { .addr = { .family = families[i] }, .len = 0 };
+	sn_prefix_pair_foreach(&intent->snapshot->overlay, overlay) {
+		const struct sn_prefix all = { .addr = { .family = overlay->addr.family } };
 
-		if (!wire_carries(intent, families[i]))
-			continue;
 		*array_add(&c->local_ts) = all;
 		*array_add(&c->remote_ts) = all;
 	}

@@ -43,14 +43,14 @@ static bool same_prefixes(const struct host *a, const struct host *b)
 static bool same_host(const struct host *a, const struct host *b)
 {
 	return streq(a->id, b->id) && a->state == b->state && same_addresses(a, b) &&
-	       sn_addr_cmp(&a->overlay_ip, &b->overlay_ip) == 0;
+	       sn_addr_pair_cmp(&a->overlay_ip, &b->overlay_ip) == 0;
 }
 
 /* But for the prefixes of others. */
 static bool same_mesh(const struct snapshot *a, const struct snapshot *b)
 {
 	if (!streq(a->mesh_id, b->mesh_id) || !streq(a->self_id, b->self_id) ||
-	    sn_prefix_cmp(&a->overlay, &b->overlay) != 0 || a->hosts.n != b->hosts.n)
+	    sn_prefix_pair_cmp(&a->overlay, &b->overlay) != 0 || a->hosts.n != b->hosts.n)
 		return false;
 	for (size_t i = 0; i < a->hosts.n; i++) {
 		if (!same_host(&a->hosts.v[i], &b->hosts.v[i]))

@@ -82,12 +82,13 @@ static void collect(const struct intent *intent, bool own, bool local, struct ho
 {
 	for (size_t i = 0; i < intent->n_attachments; i++) {
 		const struct attachment *a = &intent->attachments[i];
+		const struct sn_prefix *addr = sn_prefix_pair_get(&a->addr, AF_INET6);
 		struct sn_addr link_local = frames6_link_local(a->mac);
 
-		if (!a->ready || a->addr.addr.family != AF_INET6)
+		if (!a->ready || !addr)
 			continue;
 		if (own)
-			add_holder(a, &a->addr.addr, ret);
+			add_holder(a, &addr->addr, ret);
 		if (local)
 			add_holder(a, &link_local, ret);
 	}

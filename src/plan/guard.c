@@ -78,7 +78,7 @@ static void add_own(struct guard *g)
 {
 	const struct host *self = snapshot_self(g->intent->snapshot);
 	const struct sn_prefix *first = wire_next_prefix(self, NULL);
-	bool v6 = g->intent->snapshot->overlay.addr.family == AF_INET6;
+	bool v6 = wire_carries(g->intent, AF_INET6);
 	char text[SN_PREFIX_STRLEN];
 	size_t n = 0;
 
@@ -235,7 +235,7 @@ static void add_postrouting(struct guard *g)
 static void host_table(const struct intent *intent, const struct guard_tunnel *tunnel,
 		       struct strbuf *b)
 {
-	const struct sn_prefix *overlay = &intent->snapshot->overlay;
+	const struct sn_prefix *overlay = sn_prefix_pair_first(&intent->snapshot->overlay);
 	struct guard g = {
 		.intent = intent,
 		.tunnel = tunnel,
@@ -302,14 +302,15 @@ static void add_containers(const struct intent *intent, struct strbuf *b)
 
 	for (size_t i = 0; i < intent->n_attachments; i++) {
 		const struct attachment *a = &intent->attachments[i];
+		const struct sn_prefix *addr = sn_prefix_pair_get(&a->addr, AF_INET);
 		struct holder *h;
 
-		if (!a->ready || a->addr.addr.family != AF_INET)
+		if (!a->ready || !addr)
 			continue;
 		h = array_add(&holders);
 		snprintf(h->veth, sizeof(h->veth), "%s", a->veth);
 		memcpy(h->mac, a->mac, sizeof(h->mac));
-		memcpy(h->ip, a->addr.addr.bytes, sizeof(h->ip));
+		memcpy(h->ip, addr->addr.bytes, sizeof(h->ip));
 	}
 	array_sort(&holders, cmp_holders);
 	strbuf_adds(b, "\tset containers {\n\t\ttype ifname . ether_addr . ipv4_addr\n");

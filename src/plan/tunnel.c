@@ -47,7 +47,7 @@ void tunnel_add_peer(const struct intent *intent, const struct host *peer, const
 	snprintf(p->id, sizeof(p->id), "%s", peer->id);
 	snprintf(p->device, sizeof(p->device), "%s", device);
 	p->if_id = if_id;
-	p->overlay_ip = peer->overlay_ip;
+	p->overlay_ip = *sn_addr_pair_first(&peer->overlay_ip);
 	p->owner = owns(intent, peer);
 	p->n_paths = (unsigned)n;
 	if (n > 0) {

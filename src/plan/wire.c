@@ -71,15 +71,9 @@ bool wire_carries(const struct intent *intent, uint8_t family)
 
 void wire_add_unreachable(const struct intent *intent, struct object_set *set)
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	sn_prefix_pair_foreach(&intent->snapshot->overlay, overlay) {
+		struct object_route *r = &object_set_add(set, OBJECT_ROUTE)->route;
 
-	for (size_t i = 0; i < SN_ARRAY_SIZE(families); i++) {
-		const struct sn_prefix *overlay = snapshot_overlay(intent->snapshot, families[i]);
-		struct object_route *r;
-
-		if (!overlay)
-			continue;
-		r = &object_set_add(set, OBJECT_ROUTE)->route;
 		r->dst = sn_prefix_network(overlay);
 		r->table = RT_TABLE_MAIN;
 		r->metric = SENNIT_UNREACHABLE_METRIC;
@@ -210,9 +204,11 @@ static void add_addresses(const struct intent *intent, struct object_set *set)
 {
 	const struct host *self = snapshot_self(intent->snapshot);
 	const char *bridge = intent->config->bridge;
+	const struct sn_addr none = { 0 };
 
 	wire_foreach_prefix(self, p) {
-		struct sn_addr gateway = sn_prefix_gateway(p, &self->overlay_ip);
+		const struct sn_addr *own = host_overlay_ip(self, p->addr.family);
+		struct sn_addr gateway = sn_prefix_gateway(p, own ? own : &none);
 
 		if (sn_addr_is_set(&gateway))
 			add_address(bridge, &gateway, p->len, set);

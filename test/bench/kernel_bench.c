@@ -93,8 +93,8 @@ static void attach_one(struct bench *b)
 
 	snprintf(a->id, sizeof(a->id), "bench");
 	snprintf(a->veth, sizeof(a->veth), "snvbench");
-	a->addr = *wire_next_prefix(self, NULL);
-	a->addr.addr.bytes[3] = 2;
+	sn_prefix_pair_put(&a->addr, wire_next_prefix(self, NULL));
+	a->addr.of[0].addr.bytes[3] = 2;
 	memcpy(a->mac, "\x02\x00\x00\x00\x00\x02", sizeof(a->mac));
 	a->ready = true;
 	b->intent.attachments = a;

@@ -19,22 +19,22 @@ static inline void check_host(const struct snapshot *s, const struct host *h)
 {
 	sn_require(host_id_valid(h->id) && h->name && h->underlay.n > 0);
 	if (h->state == HOST_GONE)
-		sn_require(h->prefixes.n == 0 && !sn_addr_is_set(&h->overlay_ip));
+		sn_require(h->prefixes.n == 0 && !sn_addr_pair_next(&h->overlay_ip, NULL));
 	else
 		sn_require(!h->replaced_by[0]);
 	for (size_t i = 0; i < h->prefixes.n; i++) {
 		struct sn_prefix network = sn_prefix_network(&h->prefixes.v[i]);
 
 		sn_require(sn_prefix_cmp(&network, &h->prefixes.v[i]) == 0);
-		sn_require(sn_prefix_covers(&s->overlay, &network));
+		sn_require(sn_prefix_pair_covers(&s->overlay, &network));
 		if (i > 0)
 			sn_require(sn_prefix_cmp(&h->prefixes.v[i - 1], &network) < 0);
 	}
-	if (sn_addr_is_set(&h->overlay_ip))
-		sn_require(check_is_own(h, &h->overlay_ip));
+	sn_addr_pair_foreach(&h->overlay_ip, a)
+		sn_require(check_is_own(h, a));
 	array_foreach(&h->underlay, a) {
 		sn_require(sn_addr_is_set(a));
-		sn_require(h->state == HOST_GONE || !sn_prefix_contains(&s->overlay, a));
+		sn_require(h->state == HOST_GONE || !sn_prefix_pair_around(&s->overlay, a));
 	}
 }
 
@@ -70,8 +70,10 @@ static inline void check_snapshot(const struct snapshot *s)
 	const struct host *self = snapshot_self(s);
 
 	sn_require(self && self->state != HOST_GONE && s->mesh_name && s->revision && s->source);
-	sn_require(s->overlay.len >=
-		   (s->overlay.addr.family == AF_INET ? OVERLAY_MIN_LEN_V4 : OVERLAY_MIN_LEN_V6));
+	sn_require(sn_prefix_pair_next(&s->overlay, NULL));
+	sn_prefix_pair_foreach(&s->overlay, o)
+		sn_require(o->len >=
+			   (o->addr.family == AF_INET ? OVERLAY_MIN_LEN_V4 : OVERLAY_MIN_LEN_V6));
 	sn_require(s->problems.n <= SNAPSHOT_MAX_PROBLEMS);
 	array_foreach(&s->problems, p) {
 		sn_require(p->place[0] == '/' && p->text[0]);

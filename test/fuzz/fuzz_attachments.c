@@ -37,7 +37,7 @@ static void check_attachment(const struct attachment *a)
 
 	sn_require(strlen(a->id) == ATTACHMENT_ID_SIZE - 1 && attach_ifname_valid(a->ifname));
 	sn_require(!a->label || strlen(a->label) <= ATTACH_MAX_LABEL);
-	sn_require(sn_addr_is_set(&a->addr.addr) && !(a->mac[0] & 1) && a->created_ms >= 0);
+	sn_require(sn_prefix_pair_next(&a->addr, NULL) && !(a->mac[0] & 1) && a->created_ms >= 0);
 	attach_veth_name(a->id, veth);
 	sn_require(streq(a->veth, veth));
 }

@@ -9,13 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_json_ json_t *v = NULL;
 	struct ruleset_question q = { .bridge = "snbr0" };
 	struct ruleset_hits hits = { .h = { 0 } };
-	struct sn_prefix overlay;
+	struct sn_prefix_pair overlay = { 0 };
 	const char *name = NULL;
 	struct sn_error e;
 
 	if (json_parse((const char *)data, size, &v, &e) < 0)
 		return 0;
-	sn_require(sn_prefix_parse("10.42.0.0/16", &overlay) == 0);
+	sn_require(sn_prefix_parse("10.42.0.0/16", &overlay.of[0]) == 0);
 	if (size % 2)
 		q.overlay = &overlay;
 	ruleset_judge(v, &q, &hits);

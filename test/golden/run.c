@@ -89,12 +89,13 @@ static const char *text_of(const json_t *obj, const char *key)
 
 static void read_attachment(const json_t *v, struct attachment *a)
 {
+	struct sn_error e = { 0 };
 	unsigned m[SN_MAC_SIZE];
 
 	snprintf(a->id, sizeof(a->id), "%s", text_of(v, "id"));
 	snprintf(a->veth, sizeof(a->veth), "snv%.8s", text_of(v, "id"));
 	a->ready = !json_is_false(json_object_get(v, "ready"));
-	if (sn_prefix_parse(text_of(v, "addr"), &a->addr) < 0 ||
+	if (json_read_prefix_pair(v, NULL, "addr", JSON_REQUIRED, &a->addr, &e) < 0 ||
 	    sscanf(text_of(v, "mac"), "%x:%x:%x:%x:%x:%x", &m[0], &m[1], &m[2], &m[3], &m[4],
 		   &m[5]) != SN_MAC_SIZE)
 		die(a->id, "attachment without addr or mac");

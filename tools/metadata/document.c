@@ -143,7 +143,7 @@ static void add_container(struct document *d, const struct host *h, const struct
 	c->name = xstrdup(name);
 	c->ip = *ip;
 	c->host = (uint32_t)d->hosts.n - 1;
-	c->router = is_flat(h) && sn_addr_cmp(ip, &h->overlay_ip) == 0;
+	c->router = is_flat(h) && sn_addr_cmp(ip, sn_addr_pair_first(&h->overlay_ip)) == 0;
 	container_uuid(d, c, c->uuid);
 	c->hash = container_hash(c);
 	*array_add(&d->callers) = (struct document_caller){
@@ -179,8 +179,8 @@ static void add_containers(struct document *d, const struct mesh_file *mesh, siz
 		if (sn_prefix_is_single(p))
 			add_bare(d, h, first, &p->addr);
 	}
-	if (is_flat(h) && sn_addr_is_set(&h->overlay_ip))
-		add_bare(d, h, first, &h->overlay_ip);
+	if (is_flat(h) && sn_addr_pair_next(&h->overlay_ip, NULL))
+		add_bare(d, h, first, sn_addr_pair_first(&h->overlay_ip));
 }
 
 /* --- order ---------------------------------------------------------------------------------- */
@@ -264,7 +264,7 @@ struct document *document_new(const struct mesh_file *mesh)
 	document_format_uuid(random, d->version);
 	memcpy(d->mesh_id, mesh->mesh_id, sizeof(d->mesh_id));
 	d->name = xstrdup(mesh->name ? mesh->name : mesh->mesh_id);
-	d->overlay = mesh->overlay;
+	d->overlay = *sn_prefix_pair_first(&mesh->overlay);
 	for (size_t i = 0; i < mesh->hosts.n; i++) {
 		add_host(d, &mesh->hosts.v[i]);
 		add_containers(d, mesh, i, &at);

@@ -73,7 +73,7 @@ static void say_limits(const struct mesh_file *mesh)
 			log_warning("host %s: only the first address is served", h->id);
 		if (subnets > 1)
 			log_warning("host %s: only the first subnet is served", h->id);
-		if (subnets > 0 && sn_addr_is_set(&h->overlay_ip))
+		if (subnets > 0 && sn_addr_pair_next(&h->overlay_ip, NULL))
 			log_warning("host %s: overlay_ip is not served, clients take the first "
 				    "usable address of the subnet",
 				    h->id);

@@ -81,7 +81,7 @@ int netns_check(int fd, struct netns_id *ret, struct sn_error *e)
 }
 
 int netns_attach(int fd, const struct attachment *a, const char *alias, const char *bridge, int mtu,
-		 const struct sn_addr *gateway, struct sn_error *e)
+		 const struct sn_addr_pair *gateways, struct sn_error *e)
 {
 	assert_int_equal(a->netns_ino, fd);
 	assert_false(a->ready);
@@ -89,8 +89,8 @@ int netns_attach(int fd, const struct attachment *a, const char *alias, const ch
 	assert_string_equal(bridge, "sennit0");
 	assert_int_equal(mtu, 1400);
 	/* the bridge's in the same subnet */
-	assert_memory_equal(gateway->bytes, a->addr.addr.bytes, 3);
-	assert_int_equal(gateway->bytes[3], 1);
+	assert_memory_equal(gateways->of[0].bytes, a->addr.of[0].addr.bytes, 3);
+	assert_int_equal(gateways->of[0].bytes[3], 1);
 	note_moment();
 	if (fail_attach)
 		return sn_error_set(e, fail_attach, "the kernel does not want to");
@@ -128,7 +128,8 @@ static struct attachments *load(void)
 					    .mtu = 1400,
 					    .prefixes = &subnet,
 					    .n_prefixes = 1,
-					    .host_overlay_ip = { AF_INET, { 10, 42, 1, 1 } } };
+					    .host_overlay_ip.of[0] = { AF_INET,
+								       { 10, 42, 1, 1 } } };
 	struct attachments *as = NULL;
 	struct sn_error e;
 
@@ -141,12 +142,9 @@ static int attach_as(struct attachments *as, int ns, const char *ifname, const c
 		     const struct attachment **ret, struct sn_error *e)
 {
 	struct attach_request req = { .netns_fd = ns, .ifname = ifname, .label = "web" };
-	struct sn_addr a;
 
-	if (want) {
-		assert_int_equal(sn_addr_parse(want, &a), 0);
-		req.want = &a;
-	}
+	if (want)
+		assert_int_equal(sn_addr_parse(want, &req.want.of[0]), 0);
 	return attachments_attach(as, &req, ret, e);
 }
 
@@ -157,7 +155,7 @@ static int attach(struct attachments *as, int ns)
 	struct sn_error e;
 	int r = attach_as(as, ns, "eth0", NULL, &a, &e);
 
-	return r < 0 ? r : a->addr.addr.bytes[3];
+	return r < 0 ? r : a->addr.of[0].addr.bytes[3];
 }
 
 static size_t count(const struct attachments *as)
@@ -224,10 +222,10 @@ static void attaching_twice_is_attaching_once(void **state)
 	(void)state;
 	assert_int_equal(attach_as(as, 7, "eth0", NULL, &a, &e), ATTACH_MADE);
 	assert_true(a->ready);
-	assert_string_equal(SN_PREFIX_STR(&a->addr), "10.42.1.2/29");
+	assert_string_equal(SN_PREFIX_PAIR_STR(&a->addr), "10.42.1.2/29");
 	assert_string_equal(a->label, "web");
 	assert_int_equal(a->mac[0], 0x02);
-	assert_memory_equal(a->mac + 2, a->addr.addr.bytes, 4);
+	assert_memory_equal(a->mac + 2, a->addr.of[0].addr.bytes, 4);
 	assert_int_equal(attach_as(as, 7, "eth0", NULL, &a, &e), ATTACH_WAS_THERE);
 	assert_int_equal(attach_as(as, 7, "eth0", "10.42.1.2", &a, &e), ATTACH_WAS_THERE);
 	assert_int_equal(attach_as(as, 7, "eth0", "10.42.1.3", &a, &e), -EEXIST);
@@ -412,7 +410,7 @@ static void an_entry_whose_link_is_gone_is_made_anew(void **state)
 	/* the inode is another namespace's now */
 	assert_int_equal(attach_as(as, 7, "eth0", NULL, &a, &e), ATTACH_MADE);
 	assert_string_not_equal(a->id, old);
-	assert_string_equal(SN_PREFIX_STR(&a->addr), "10.42.1.3/29");
+	assert_string_equal(SN_PREFIX_PAIR_STR(&a->addr), "10.42.1.3/29");
 	assert_int_equal(count(as), 1);
 	expect_consistent(as);
 }
@@ -462,7 +460,8 @@ static void a_moved_host_keeps_the_old_ones_and_says_so(void **state)
 					    .mtu = 1400,
 					    .prefixes = &moved,
 					    .n_prefixes = 1,
-					    .host_overlay_ip = { AF_INET, { 10, 42, 1, 1 } } };
+					    .host_overlay_ip.of[0] = { AF_INET,
+								       { 10, 42, 1, 1 } } };
 	_cleanup_(attachments_freep) struct attachments *as = load();
 	const struct attachment *a = NULL;
 	struct sn_error e;
@@ -474,7 +473,7 @@ static void a_moved_host_keeps_the_old_ones_and_says_so(void **state)
 	attachments_set_place(as, &place);
 	assert_int_equal(attachments_misplaced(as), 1);
 	assert_int_equal(attach_as(as, 8, "eth0", NULL, &a, &e), ATTACH_MADE);
-	assert_string_equal(SN_PREFIX_STR(&a->addr), "10.42.5.2/24");
+	assert_string_equal(SN_PREFIX_PAIR_STR(&a->addr), "10.42.5.2/24");
 	assert_int_equal(attachments_misplaced(as), 1);
 	assert_true(attachment_is_misplaced(as, attachments_all(as, &n)));
 	expect_consistent(as);

@@ -117,7 +117,8 @@ static struct attachments *load(void)
 					    .mtu = 1400,
 					    .prefixes = &subnet,
 					    .n_prefixes = 1,
-					    .host_overlay_ip = { AF_INET, { 10, 42, 1, 1 } } };
+					    .host_overlay_ip.of[0] = { AF_INET,
+								       { 10, 42, 1, 1 } } };
 	struct attachments *as = NULL;
 	struct sn_error e = { 0 };
 
@@ -179,7 +180,7 @@ static void a_container_gets_its_interface_and_loses_it_again(void **state)
 	assert_int_equal(count_veths(), 0);
 	assert_int_equal(attachments_detach(as, c, "eth0", &e), 1);
 	assert_int_equal(attach(as, c, &a), ATTACH_MADE);
-	assert_string_equal(SN_PREFIX_STR(&a->addr), "10.42.1.3/24");
+	assert_string_equal(SN_PREFIX_PAIR_STR(&a->addr), "10.42.1.3/24");
 }
 
 static void an_interface_of_others_is_left_alone(void **state)

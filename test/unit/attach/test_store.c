@@ -129,7 +129,7 @@ static void no_file_is_an_empty_table(void **state)
 	(void)state;
 	assert_int_equal(attach_store_read("/nonexistent/attachments.json", &t, &e), 0);
 	assert_int_equal(t->items.n, 0);
-	assert_false(sn_addr_is_set(&t->last));
+	assert_false(sn_addr_pair_next(&t->last, NULL));
 }
 
 /* What a power cut may leave of a write that did not wait for the disk. */

@@ -33,13 +33,13 @@ static char *judge(const char *objects)
 	_cleanup_free_ char *text = xasprintf("{\"nftables\":[%s]}", objects);
 	_cleanup_json_ json_t *doc = json_loads(text, 0, NULL);
 	static const char *const names[] = { "forward", "input", "output", "port" };
-	struct sn_prefix overlay;
+	struct sn_prefix_pair overlay = { 0 };
 	const struct ruleset_question q = { "snbr0", &overlay };
 	struct ruleset_hits hits;
 	struct strbuf b = STRBUF_INIT;
 
 	assert_non_null(doc);
-	assert_int_equal(sn_prefix_parse("10.42.0.0/16", &overlay), 0);
+	assert_int_equal(sn_prefix_parse("10.42.0.0/16", &overlay.of[0]), 0);
 	ruleset_judge(doc, &q, &hits);
 	strbuf_adds(&b, "");
 	array_foreach(&hits.h, h) {

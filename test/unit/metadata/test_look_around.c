@@ -73,9 +73,11 @@ static void the_service_is_one(void **state)
 static struct snapshot *mesh(const char *overlay)
 {
 	struct snapshot *s = snapshot_new();
+	struct sn_prefix overlay_of;
 
 	strcpy(s->mesh_id, "m");
-	assert_int_equal(sn_prefix_parse(overlay, &s->overlay), 0);
+	assert_int_equal(sn_prefix_parse(overlay, &overlay_of), 0);
+	sn_prefix_pair_put(&s->overlay, &overlay_of);
 	return s;
 }
 

@@ -69,6 +69,7 @@ static struct host *add_host(struct snapshot *s, const char *id, unsigned n)
 static struct snapshot *a_snapshot(unsigned hosts)
 {
 	struct snapshot *s = snapshot_new();
+	struct sn_prefix overlay;
 	struct sn_error e;
 
 	snprintf(s->mesh_id, sizeof(s->mesh_id), "m1");
@@ -76,7 +77,8 @@ static struct snapshot *a_snapshot(unsigned hosts)
 	s->mesh_name = xstrdup("a mesh");
 	s->revision = xstrdup("r1");
 	s->source = xstrdup("http://192.0.2.1/2016-07-29");
-	assert_int_equal(sn_prefix_parse("10.42.0.0/16", &s->overlay), 0);
+	assert_int_equal(sn_prefix_parse("10.42.0.0/16", &overlay), 0);
+	sn_prefix_pair_put(&s->overlay, &overlay);
 	for (unsigned i = 1; i <= hosts; i++) {
 		_cleanup_free_ char *id = xasprintf("h%u", i);
 

@@ -63,7 +63,7 @@ static inline const char *overlay_ip_of(const struct snapshot *s, const char *id
 	static char text[SN_ADDR_STRLEN];
 	const struct host *h = snapshot_find(s, id);
 
-	return h ? sn_addr_format(&h->overlay_ip, text) : "no such host";
+	return h ? sn_addr_format(sn_addr_pair_first(&h->overlay_ip), text) : "no such host";
 }
 
 static inline const char *underlay_of(const struct snapshot *s, const char *id)

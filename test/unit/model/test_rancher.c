@@ -120,7 +120,7 @@ static void reads_what_the_original_server_answered(void **state)
 	assert_int_equal(s->problems.n, 0);
 	assert_string_equal(s->mesh_id, "22d7ffe1-4a45-5628-b940-41655bfe030e");
 	assert_string_equal(s->mesh_name, "ipsec");
-	assert_string_equal(SN_PREFIX_STR(&s->overlay), "10.42.0.0/16");
+	assert_string_equal(SN_PREFIX_PAIR_STR(&s->overlay), "10.42.0.0/16");
 	assert_string_equal(s->self_id, H1);
 	assert_string_equal(s->revision, "v1");
 	assert_string_equal(s->source, "http://192.0.2.250/2016-07-29");

@@ -15,10 +15,12 @@ static struct sn_addr addr(const char *s)
 static struct snapshot *mesh(const char *overlay)
 {
 	struct snapshot *s = snapshot_new();
+	struct sn_prefix overlay_of;
 
 	strcpy(s->mesh_id, "m");
 	strcpy(s->self_id, "a");
-	assert_int_equal(sn_prefix_parse(overlay, &s->overlay), 0);
+	assert_int_equal(sn_prefix_parse(overlay, &overlay_of), 0);
+	sn_prefix_pair_put(&s->overlay, &overlay_of);
 	return s;
 }
 
@@ -460,7 +462,7 @@ static void overlay_ips_are_usable_and_own(void **state)
 	for (size_t i = 0; i < SN_ARRAY_SIZE(rows); i++) {
 		_cleanup_(snapshot_freep) struct snapshot *s = mesh("10.42.0.0/16");
 
-		add(s, "a", "192.0.2.1", "10.42.1.0/24")->overlay_ip = addr(rows[i].given);
+		add(s, "a", "192.0.2.1", "10.42.1.0/24")->overlay_ip.of[0] = addr(rows[i].given);
 		finish_after(s, NULL);
 		assert_string_equal(overlay_ip_of(s, "a"), rows[i].expected);
 		assert_int_equal(s->problems.n,

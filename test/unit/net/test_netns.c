@@ -21,7 +21,7 @@
 struct container {
 	int fd; /* its namespace */
 	struct attachment a;
-	struct sn_addr gateway;
+	struct sn_addr_pair gateways;
 };
 
 /* A new namespace that lives as long as its descriptor. */
@@ -47,9 +47,9 @@ static void container_init(struct container *c, unsigned number)
 	snprintf(c->a.id, sizeof(c->a.id), "%08x00000000", number);
 	snprintf(c->a.veth, sizeof(c->a.veth), "snv%08x", number);
 	snprintf(c->a.ifname, sizeof(c->a.ifname), "eth0");
-	c->a.addr = (struct sn_prefix){ { AF_INET, { 10, 42, 1, (uint8_t)number } }, 24 };
+	c->a.addr.of[0] = (struct sn_prefix){ { AF_INET, { 10, 42, 1, (uint8_t)number } }, 24 };
 	memcpy(c->a.mac, (uint8_t[]){ 2, 0x42, 10, 42, 1, (uint8_t)number }, SN_MAC_SIZE);
-	assert_int_equal(sn_addr_parse("10.42.1.1", &c->gateway), 0);
+	assert_int_equal(sn_addr_parse("10.42.1.1", &c->gateways.of[0]), 0);
 }
 
 static void container_fini(struct container *c)
@@ -70,7 +70,7 @@ static void make_bridge(struct fixture *f)
 
 static int attach(struct container *c, struct sn_error *e)
 {
-	return netns_attach(c->fd, &c->a, ALIAS, "snbr0", MTU, &c->gateway, e);
+	return netns_attach(c->fd, &c->a, ALIAS, "snbr0", MTU, &c->gateways, e);
 }
 
 static void must_attach(struct container *c)
@@ -109,7 +109,7 @@ static bool ping(const struct container *c, size_t payload)
 	uint16_t sum = checksum(packet, 8 + payload);
 
 	memcpy(&packet[2], &sum, sizeof(sum));
-	memcpy(&to.sin_addr, c->a.addr.addr.bytes, 4);
+	memcpy(&to.sin_addr, c->a.addr.of[0].addr.bytes, 4);
 	if (sendto(fd, packet, 8 + payload, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return false;
 	while (poll(&p, 1, FIXTURE_LIMIT_MS) == 1) {
@@ -182,8 +182,9 @@ static void container_with_an_ipv6_address_answers_at_once(void **state)
 	object_set_sort(&wanted);
 	fixture_converge(f, &wanted);
 	container_init(&c, 7);
-	assert_int_equal(sn_prefix_parse("fd42:0:0:1::7/64", &c.a.addr), 0);
-	assert_int_equal(sn_addr_parse("fd42:0:0:1::1", &c.gateway), 0);
+	c.a.addr.of[0] = (struct sn_prefix){ 0 };
+	assert_int_equal(sn_prefix_parse("fd42:0:0:1::7/64", &c.a.addr.of[1]), 0);
+	assert_int_equal(sn_addr_parse("fd42:0:0:1::1", &c.gateways.of[1]), 0);
 	assert_true(inside(&c, "for s in all default; do "
 			       "echo 1 >/proc/sys/net/ipv6/conf/$s/disable_ipv6; done"));
 	must_attach(&c);
@@ -357,7 +358,7 @@ static void single_address_answers(void **state)
 
 	make_bridge(f);
 	container_init(&c, 7);
-	c.a.addr.len = 32;
+	c.a.addr.of[0].len = 32;
 	must_attach(&c);
 	must_attach(&c);
 	assert_true(inside(&c, "ip -o addr show eth0 | grep -q \"10.42.1.7/32\""));
@@ -375,7 +376,7 @@ static void half_made_attach_is_undone(void **state)
 	make_bridge(f);
 	container_init(&c, 7);
 	/* no such gateway in the container's subnet: the last of all steps fails */
-	assert_int_equal(sn_addr_parse("192.0.2.1", &c.gateway), 0);
+	assert_int_equal(sn_addr_parse("192.0.2.1", &c.gateways.of[0]), 0);
 	assert_true(attach(&c, &e) < 0);
 	assert_non_null(strstr(e.text, "default route by 192.0.2.1"));
 	assert_false(netns_attached(&c.a));

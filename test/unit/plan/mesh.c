@@ -19,6 +19,20 @@ struct sn_prefix mesh_prefix(const char *s)
 	return p;
 }
 
+void mesh_add_overlay(struct mesh *m, const char *overlay)
+{
+	struct sn_prefix p = mesh_prefix(overlay);
+
+	sn_prefix_pair_put(&m->snapshot->overlay, &p);
+}
+
+void mesh_add_address(struct attachment *a, const char *addr)
+{
+	struct sn_prefix p = mesh_prefix(addr);
+
+	sn_prefix_pair_put(&a->addr, &p);
+}
+
 void mesh_init(struct mesh *m, unsigned n, const char *overlay)
 {
 	memset(m, 0, sizeof(*m));
@@ -30,7 +44,7 @@ void mesh_init(struct mesh *m, unsigned n, const char *overlay)
 	free(m->snapshot->source);
 	m->snapshot->revision = xstrdup("1");
 	m->snapshot->source = xstrdup("test");
-	m->snapshot->overlay = mesh_prefix(overlay ? overlay : "10.42.0.0/16");
+	mesh_add_overlay(m, overlay ? overlay : "10.42.0.0/16");
 	for (unsigned i = 1; i <= n; i++) {
 		_cleanup_free_ char *id = xasprintf("h%u", i);
 		_cleanup_free_ char *underlay = xasprintf("192.0.2.%u", i);
@@ -79,7 +93,7 @@ void mesh_attach(struct mesh *m, const char *addr, uint32_t salt)
 	a = &m->attachments[m->intent.n_attachments++];
 	snprintf(a->id, sizeof(a->id), "%016llx", (unsigned long long)hash);
 	snprintf(a->veth, sizeof(a->veth), "snv%08x", (unsigned)(hash >> 32));
-	a->addr = mesh_prefix(addr);
+	mesh_add_address(a, addr);
 	a->mac[0] = 0x02;
 	memcpy(a->mac + 1, &hash, 5);
 	a->ready = true;

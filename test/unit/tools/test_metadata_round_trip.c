@@ -118,7 +118,7 @@ static void check(const char *text)
 
 		assert_string_equal(a->id, b->id);
 		assert_int_equal(a->state, b->state);
-		assert_int_equal(sn_addr_cmp(&a->overlay_ip, &b->overlay_ip), 0);
+		assert_int_equal(sn_addr_pair_cmp(&a->overlay_ip, &b->overlay_ip), 0);
 		assert_int_equal(a->prefixes.n, b->prefixes.n);
 		for (size_t k = 0; k < a->prefixes.n; k++)
 			assert_int_equal(sn_prefix_cmp(&a->prefixes.v[k], &b->prefixes.v[k]), 0);
