@@ -105,10 +105,6 @@ static int check_overlays(struct draft *d, struct sn_error *e)
 
 	if (!sn_prefix_pair_next(&d->snapshot->overlay, NULL))
 		return sn_error_set(e, -EINVAL, "%s: there is no overlay", d->overlay_place[0]);
-	/* until all that reads one reads two */
-	if (d->snapshot->overlay.of[0].addr.family && d->snapshot->overlay.of[1].addr.family)
-		return sn_error_set(e, -EINVAL, "%s: an overlay of each family is not carried",
-				    d->overlay_place[0]);
 	for (size_t i = 0; i < SN_FAMILIES && r == 0; i++) {
 		struct sn_prefix *o = &d->snapshot->overlay.of[i];
 

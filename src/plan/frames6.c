@@ -152,12 +152,13 @@ void frames6_add_sets(const struct intent *intent, struct strbuf *b)
 	array_free(&macs.v);
 }
 
-void frames6_add_chains(struct strbuf *b)
+void frames6_add_chains(bool alone, struct strbuf *b)
 {
+	strbuf_addf(b, "\n\tchain container%s {\n", alone ? "" : "6");
 	/* what nft asks next may be behind a VLAN tag */
-	strbuf_adds(b, "\n\tchain container {\n"
-		       "\t\tether type != ip6 drop\n"
-		       "\t\tiifname . ether saddr . ip6 saddr != @sources6 drop\n"
+	if (alone)
+		strbuf_adds(b, "\t\tether type != ip6 drop\n");
+	strbuf_adds(b, "\t\tiifname . ether saddr . ip6 saddr != @sources6 drop\n"
 		       "\t\ticmpv6 type nd-neighbor-solicit goto solicitation\n"
 		       "\t\ticmpv6 type nd-neighbor-advert goto advertisement\n"
 		       "\t\ticmpv6 type { mld-listener-query, nd-router-solicit, "

@@ -12,5 +12,8 @@
 struct sn_addr frames6_link_local(const uint8_t mac[static SN_MAC_SIZE]);
 /* The sets that the chains ask. */
 void frames6_add_sets(const struct intent *intent, struct strbuf *b);
-/* The chain "container", to which every frame from a container comes, and those behind it. */
-void frames6_add_chains(struct strbuf *b);
+/*
+ * The chain to which every frame from a container comes, "container", and those behind it.
+ * Not alone: "container6", to which those of IPv6 come.
+ */
+void frames6_add_chains(bool alone, struct strbuf *b);

@@ -35,25 +35,39 @@
 /* "group 4294967295", or "name" and a name in quotes. */
 #define DEVICE_WORDS (IFNAMSIZ + 8)
 
-/* What the rules of the host's table are made of; addresses and devices are in nft's words. */
-struct guard {
-	const struct intent *intent;
-	const struct guard_tunnel *tunnel;
+/* Of one overlay, in nft's words. */
+struct guard_family {
 	const char *ip; /* "ip" or "ip6" */
 	char overlay[SN_PREFIX_STRLEN];
 	char own[SN_PREFIX_STRLEN]; /* this host's prefixes */
+};
+
+/* What the rules of the host's table are made of; devices are in nft's words. */
+struct guard {
+	const struct intent *intent;
+	const struct guard_tunnel *tunnel;
+	struct guard_family family[SN_FAMILIES];
+	size_t n_families;
 	/* "group 1936613890", "name \"ipsec0\"": after "iif" and "oif" */
 	char bridge[DEVICE_WORDS], devices[DEVICE_WORDS];
 	struct strbuf *b;
 };
 
+#define each_family(g, f)                                                                          \
+	for (const struct guard_family *f = (g)->family; f < (g)->family + (g)->n_families; f++)
+
 /* An empty line before all but a table's first. */
-static void chain_title(struct strbuf *b, const char *name)
+static void title(struct strbuf *b, const char *what, const char *name)
 {
 	const char *before = strbuf_str(b);
 	bool first = streq(strrchr(before, '{'), "{\n");
 
-	strbuf_addf(b, "%s\tchain %s {\n", first ? "" : "\n", name);
+	strbuf_addf(b, "%s\t%s %s {\n", first ? "" : "\n", what, name);
+}
+
+static void chain_title(struct strbuf *b, const char *name)
+{
+	title(b, "chain", name);
 }
 
 static void chain_begin(struct strbuf *b, const char *name, const char *type, const char *hook,
@@ -70,25 +84,38 @@ static const char *prefix_text(const struct sn_prefix *p, char buf[static SN_PRE
 	return sn_prefix_is_single(p) ? sn_addr_format(&p->addr, buf) : sn_prefix_format(p, buf);
 }
 
+/* This host's prefixes of a family. */
+static const struct sn_prefix *next_own(const struct guard *g, uint8_t family,
+					const struct sn_prefix *after)
+{
+	const struct host *self = snapshot_self(g->intent->snapshot);
+
+	do
+		after = wire_next_prefix(self, after);
+	while (after && after->addr.family != family);
+	return after;
+}
+
 /*
  * This host's prefixes: a set, for the flat plan can have many. Where there is one, as on most
  * hosts, it is compared by itself, which costs a fifth of a look-up.
  */
-static void add_own(struct guard *g)
+static void add_own(struct guard *g, struct guard_family *f, uint8_t family)
 {
-	const struct host *self = snapshot_self(g->intent->snapshot);
-	const struct sn_prefix *first = wire_next_prefix(self, NULL);
-	bool v6 = wire_carries(g->intent, AF_INET6);
+	const struct sn_prefix *first = next_own(g, family, NULL);
+	const char *name = f == g->family ? "own" : "own6";
+	bool v6 = family == AF_INET6;
 	char text[SN_PREFIX_STRLEN];
 	size_t n = 0;
 
-	if (first && !wire_next_prefix(self, first)) {
-		prefix_text(first, g->own);
+	if (first && !next_own(g, family, first)) {
+		prefix_text(first, f->own);
 		return;
 	}
-	snprintf(g->own, sizeof(g->own), "@own");
-	strbuf_addf(g->b, "\tset own {\n\t\ttype ipv%c_addr\n\t\tflags interval\n", v6 ? '6' : '4');
-	wire_foreach_prefix(self, p) {
+	snprintf(f->own, sizeof(f->own), "@%s", name);
+	title(g->b, "set", name);
+	strbuf_addf(g->b, "\t\ttype ipv%c_addr\n\t\tflags interval\n", v6 ? '6' : '4');
+	for (const struct sn_prefix *p = first; p; p = next_own(g, family, p)) {
 		strbuf_adds(g->b, n == 0         ? "\t\telements = { "
 				  : n % 2 && !v6 ? ", "
 						 : ",\n\t\t\t     ");
@@ -116,14 +143,19 @@ static void add_prerouting(struct guard *g)
 	RULE(g, "iif%s goto from_container", g->bridge);
 	RULE(g, "iif%s goto from_tunnel", g->devices);
 	RULE(g, "iif \"lo\" accept");
-	RULE(g, "%s saddr %s drop", g->ip, g->overlay);
-	RULE(g, "%s daddr %s drop", g->ip, g->overlay);
+	each_family(g, f) {
+		RULE(g, "%s saddr %s drop", f->ip, f->overlay);
+		RULE(g, "%s daddr %s drop", f->ip, f->overlay);
+	}
 	strbuf_adds(g->b, CHAIN_END);
 
 	chain_title(g->b, "from_container");
-	if (untracked(g->intent))
-		RULE(g, "%s saddr %s %s daddr %s notrack accept", g->ip, g->own, g->ip, g->overlay);
-	RULE(g, "%s saddr %s accept", g->ip, g->own);
+	each_family(g, f) {
+		if (untracked(g->intent))
+			RULE(g, "%s saddr %s %s daddr %s notrack accept", f->ip, f->own, f->ip,
+			     f->overlay);
+		RULE(g, "%s saddr %s accept", f->ip, f->own);
+	}
 	/* neighbours of ours: what may stand in it the bridge's table has seen to */
 	if (wire_carries(g->intent, AF_INET6))
 		RULE(g, "ip6 saddr fe80::/10 icmpv6 type { nd-neighbor-solicit, "
@@ -132,9 +164,11 @@ static void add_prerouting(struct guard *g)
 	strbuf_adds(g->b, CHAIN_END);
 
 	chain_title(g->b, "from_tunnel");
-	RULE(g, "%s saddr %s %s saddr != %s %s daddr %s%s%s accept", g->ip, g->overlay, g->ip,
-	     g->own, g->ip, g->own, g->tunnel->kernel_esp ? " fib saddr . iif oif exists" : "",
-	     untracked(g->intent) ? " notrack" : "");
+	each_family(g, f)
+		RULE(g, "%s saddr %s %s saddr != %s %s daddr %s%s%s accept", f->ip, f->overlay,
+		     f->ip, f->own, f->ip, f->own,
+		     g->tunnel->kernel_esp ? " fib saddr . iif oif exists" : "",
+		     untracked(g->intent) ? " notrack" : "");
 	RULE(g, "drop");
 	strbuf_adds(g->b, CHAIN_END);
 }
@@ -155,6 +189,7 @@ static bool ipv6_is_ours(const struct intent *intent)
 static void add_forward(struct guard *g)
 {
 	const struct config *config = g->intent->config;
+	bool both = g->n_families == SN_FAMILIES, ours6 = ipv6_is_ours(g->intent);
 
 	chain_begin(g->b, "forward", "filter", "forward", "filter");
 	RULE(g, "iif%s oif%s goto into_tunnel", g->bridge, g->devices);
@@ -170,9 +205,11 @@ static void add_forward(struct guard *g)
 	if (config->masquerade)
 		RULE(g, "oif%s ct state established,related accept", g->bridge);
 	RULE(g, "oif%s drop", g->bridge);
+	/* forwarding IPv6 may be the host's own all the same */
 	if (uplink_is_ours(g->intent))
-		RULE(g, "iifname \"%s\" drop", wire_uplink(g->intent));
-	if (ipv6_is_ours(g->intent))
+		RULE(g, "%siifname \"%s\" drop", both && !ours6 ? "meta nfproto ipv4 " : "",
+		     wire_uplink(g->intent));
+	if (ours6)
 		RULE(g, "meta nfproto ipv6 drop");
 	strbuf_adds(g->b, CHAIN_END);
 
@@ -202,9 +239,11 @@ static void add_srcnat(struct guard *g)
 	RULE(g, "oif%s return", g->devices);
 	RULE(g, "oif%s return", g->bridge);
 	RULE(g, "oif \"lo\" return");
-	RULE(g, "%s saddr %s %s daddr != %s meta l4proto udp masquerade to :5000-65535", g->ip,
-	     g->own, g->ip, g->overlay);
-	RULE(g, "%s saddr %s %s daddr != %s masquerade", g->ip, g->own, g->ip, g->overlay);
+	each_family(g, f) {
+		RULE(g, "%s saddr %s %s daddr != %s meta l4proto udp masquerade to :5000-65535",
+		     f->ip, f->own, f->ip, f->overlay);
+		RULE(g, "%s saddr %s %s daddr != %s masquerade", f->ip, f->own, f->ip, f->overlay);
+	}
 	strbuf_adds(g->b, CHAIN_END);
 }
 
@@ -219,38 +258,47 @@ static void add_postrouting(struct guard *g)
 	RULE(g, "oif%s goto to_tunnel", g->devices);
 	if (g->tunnel->kernel_esp)
 		RULE(g, "rt ipsec exists accept");
-	RULE(g, "%s saddr != %s %s daddr != %s accept", g->ip, g->overlay, g->ip, g->overlay);
+	each_family(g, f)
+		RULE(g, "%s saddr != %s %s daddr != %s accept", f->ip, f->overlay, f->ip,
+		     f->overlay);
 	RULE(g, "oif%s accept", g->bridge);
 	RULE(g, "oif \"lo\" accept");
-	RULE(g, "%s saddr %s drop", g->ip, g->overlay);
-	RULE(g, "%s daddr %s drop", g->ip, g->overlay);
+	each_family(g, f) {
+		RULE(g, "%s saddr %s drop", f->ip, f->overlay);
+		RULE(g, "%s daddr %s drop", f->ip, f->overlay);
+	}
 	strbuf_adds(g->b, CHAIN_END);
 
 	chain_title(g->b, "to_tunnel");
-	RULE(g, "%s saddr %s %s daddr %s accept", g->ip, g->own, g->ip, g->overlay);
+	each_family(g, f)
+		RULE(g, "%s saddr %s %s daddr %s accept", f->ip, f->own, f->ip, f->overlay);
 	RULE(g, "drop");
 	strbuf_adds(g->b, CHAIN_END);
+}
+
+static void add_families(struct guard *g)
+{
+	sn_prefix_pair_foreach(&g->intent->snapshot->overlay, overlay) {
+		struct guard_family *f = &g->family[g->n_families++];
+
+		f->ip = overlay->addr.family == AF_INET6 ? "ip6" : "ip";
+		prefix_text(overlay, f->overlay);
+		add_own(g, f, overlay->addr.family);
+	}
 }
 
 static void host_table(const struct intent *intent, const struct guard_tunnel *tunnel,
 		       struct strbuf *b)
 {
-	const struct sn_prefix *overlay = sn_prefix_pair_first(&intent->snapshot->overlay);
-	struct guard g = {
-		.intent = intent,
-		.tunnel = tunnel,
-		.ip = overlay->addr.family == AF_INET6 ? "ip6" : "ip",
-		.b = b,
-	};
+	struct guard g = { .intent = intent, .tunnel = tunnel, .b = b };
 
-	prefix_text(overlay, g.overlay);
 	snprintf(g.bridge, DEVICE_WORDS, "group %u", SENNIT_GROUP_BRIDGE);
 	if (tunnel->group)
 		snprintf(g.devices, DEVICE_WORDS, "group %" PRIu32, tunnel->group);
 	else
 		snprintf(g.devices, DEVICE_WORDS, "name \"%s\"", tunnel->device);
 	strbuf_adds(b, "table inet sennit {\n");
-	add_own(&g);
+	add_families(&g);
 	add_prerouting(&g);
 	add_forward(&g);
 	if (untracked(intent))
@@ -328,14 +376,17 @@ static void add_containers(const struct intent *intent, struct strbuf *b)
  * ends here: VLAN tags, other types. The first rule looks like what the next
  * one implies, but nft asks `meta protocol` there, which the kernel answers
  * for what is behind a VLAN tag. (Of ARP it asks the frame's own type.)
+ * v6: beside an overlay of IPv6, whose frames have a chain of their own.
  */
-static void add_frames4(struct strbuf *b)
+static void add_frames4(bool v6, struct strbuf *b)
 {
 	chain_title(b, "container");
 	strbuf_adds(b, "\t\tether type != ip goto other_type\n");
 	strbuf_adds(b, "\t\tiifname . ether saddr . ip saddr @containers accept\n");
 	strbuf_adds(b, "\t\tdrop\n" CHAIN_END);
 	chain_title(b, "other_type");
+	if (v6)
+		strbuf_adds(b, "\t\tether type ip6 goto container6\n");
 	strbuf_adds(b, "\t\tiifname . ether saddr . arp saddr ip @containers "
 		       "iifname . arp saddr ether . arp saddr ip @containers accept\n");
 	strbuf_adds(b, "\t\tarp operation request arp saddr ip 0.0.0.0 "
@@ -346,20 +397,22 @@ static void add_frames4(struct strbuf *b)
 
 static void bridge_table(const struct intent *intent, struct strbuf *b)
 {
-	bool v6 = wire_carries(intent, AF_INET6);
+	bool v4 = wire_carries(intent, AF_INET), v6 = wire_carries(intent, AF_INET6);
 
 	strbuf_adds(b, "table bridge sennit {\n");
+	if (v4)
+		add_containers(intent, b);
+	if (v4 && v6)
+		strbuf_addc(b, '\n');
 	if (v6)
 		frames6_add_sets(intent, b);
-	else
-		add_containers(intent, b);
 	chain_begin(b, "prerouting", "filter", "prerouting", "dstnat");
 	strbuf_addf(b, "\t\tiifname \"%s*\" goto container\n", WIRE_VETH_PREFIX);
 	strbuf_adds(b, CHAIN_END);
+	if (v4)
+		add_frames4(v6, b);
 	if (v6)
-		frames6_add_chains(b);
-	else
-		add_frames4(b);
+		frames6_add_chains(!v4, b);
 	strbuf_adds(b, "}\n");
 }
 

@@ -9,7 +9,6 @@
 
 #include "mesh.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/ethernet.h>
@@ -92,10 +91,9 @@ static void put16(struct frame *f, uint16_t v)
 
 static void put_ip(struct frame *f, const char *s)
 {
-	struct in_addr a;
+	struct sn_addr a = mesh_addr(s);
 
-	assert_int_equal(inet_pton(AF_INET, s, &a), 1);
-	put(f, &a, sizeof(a));
+	put(f, a.bytes, sn_addr_size(&a));
 }
 
 /* Broadcast, so that the bridge sends it to every port; wrong (if not 0) spoils the source. */
@@ -236,6 +234,34 @@ static void a_container_may_probe_for_its_own_address_only(void **state)
 	assert_false(arp_arrives(0, 1, "0.0.0.0", "10.42.1.7"));
 }
 
+/* One of no next header: the guard asks for addresses, and for kinds of ICMPv6. */
+static bool ipv6_arrives(uint8_t wrong, uint16_t tag, const char *source)
+{
+	struct frame f = { 0 };
+
+	put_ethernet(&f, wrong);
+	if (tag) {
+		put16(&f, 0x8100);
+		put16(&f, tag);
+	}
+	put16(&f, ETHERTYPE_IPV6);
+	put(&f, "\x60\0\0\0\0\0\x3b\x40", 8);
+	put_ip(&f, source);
+	put_ip(&f, "fd42:0:0:1::8");
+	return arrives(&f);
+}
+
+static void ipv6_passes_beside_ipv4(void **state)
+{
+	(void)state;
+	assert_true(ipv6_arrives(0, 0, "fd42:0:0:1::7"));
+	assert_false(ipv6_arrives(0, 0, "fd42:0:0:1::8"));
+	assert_false(ipv6_arrives(0, 0, "fd42:0:0:1::1"));
+	assert_false(ipv6_arrives(0, 0, "::"));
+	assert_false(ipv6_arrives(1, 0, "fd42:0:0:1::7"));
+	assert_false(ipv6_arrives(0, 5, "fd42:0:0:1::7"));
+}
+
 /* IPv4 or ARP, as it would pass without the tag. */
 static bool tagged_arrives(uint16_t type, uint16_t tag)
 {
@@ -276,15 +302,22 @@ static void other_types_do_not_pass(void **state)
 	}
 }
 
-static int set_up(void **state)
+static int set_up_with(bool dual)
 {
-	(void)state;
 	if (unshare(CLONE_NEWNET) < 0)
 		return -1;
 	mesh_init(&mesh, 1, NULL);
+	if (dual) {
+		mesh_add_overlay(&mesh, "fd42::/32");
+		mesh_add_prefix(&mesh, 1, "fd42:0:0:1::/64");
+	}
 	mesh_finish(&mesh);
 	mesh_attach(&mesh, "10.42.1.7/24", 1);
 	mesh_attach(&mesh, "10.42.1.8/24", 2);
+	if (dual) {
+		mesh_add_address(&mesh.attachments[0], "fd42:0:0:1::7/64");
+		mesh_add_address(&mesh.attachments[1], "fd42:0:0:1::8/64");
+	}
 	ctl = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (ioctl(ctl, SIOCBRADDBR, BRIDGE) < 0)
 		return -1;
@@ -293,6 +326,18 @@ static int set_up(void **state)
 	receiver = make_port(mesh.attachments[1].veth);
 	load_guard();
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return set_up_with(false);
+}
+
+static int set_up_dual(void **state)
+{
+	(void)state;
+	return set_up_with(true);
 }
 
 static int tear_down(void **state)
@@ -315,5 +360,15 @@ int main(void)
 		cmocka_unit_test(other_types_do_not_pass),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	const struct CMUnitTest dual[] = {
+		cmocka_unit_test(ipv4_passes_with_the_containers_own_addresses_only),
+		cmocka_unit_test(arp_tells_the_containers_own_addresses_only),
+		cmocka_unit_test(a_container_may_probe_for_its_own_address_only),
+		cmocka_unit_test(vlan_tags_do_not_pass),
+		cmocka_unit_test(other_types_do_not_pass),
+		cmocka_unit_test(ipv6_passes_beside_ipv4),
+	};
+	int failed = cmocka_run_group_tests(tests, set_up, tear_down);
+
+	return failed + cmocka_run_group_tests(dual, set_up_dual, tear_down);
 }

@@ -181,6 +181,62 @@ static void ipv6_containers_list_as_written(void **state)
 	expect_roundtrip(&m);
 }
 
+static void init_dual(struct mesh *m, const char *more4, const char *own6, const char *more6)
+{
+	mesh_init(m, 2, NULL);
+	mesh_add_overlay(m, "fd42:1::/32");
+	if (more4)
+		mesh_add_prefix(m, 1, more4);
+	if (own6)
+		mesh_add_prefix(m, 1, own6);
+	if (more6)
+		mesh_add_prefix(m, 1, more6);
+	mesh_finish(m);
+}
+
+/* Sets of own prefixes for one family, the other, both, none; a host with none of IPv6. */
+static void dual_stack_lists_as_written(void **state)
+{
+	static const char *const rows[][3] = {
+		{ NULL, "fd42:1:1::/64", NULL },
+		{ "10.42.9.7/32", "fd42:1:1::/64", NULL },
+		{ NULL, "fd42:1:1::/64", "fd42:1:3::7/128" },
+		{ "10.42.9.7/32", "fd42:1:1::/64", "fd42:1:3::7/128" },
+		{ NULL, NULL, NULL },
+		{ "10.42.9.7/32", NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(rows); i++) {
+		_cleanup_mesh_ struct mesh m;
+
+		init_dual(&m, rows[i][0], rows[i][1], rows[i][2]);
+		expect_roundtrip(&m);
+		m.config->masquerade = true;
+		m.intent.alone = true;
+		m.intent.ipv6_forwarding = true;
+		expect_roundtrip(&m);
+	}
+}
+
+/* With addresses of both, or of one only. */
+static void dual_stack_containers_list_as_written(void **state)
+{
+	_cleanup_mesh_ struct mesh m;
+
+	(void)state;
+	init_dual(&m, NULL, "fd42:1:1::/64", NULL);
+	for (uint32_t i = 0; i < 60; i++) {
+		_cleanup_free_ char *v4 = xasprintf("10.42.1.%u/24", 2 + i * 37 % 251);
+		_cleanup_free_ char *v6 = xasprintf("fd42:1:1::%x/64", 2 + i * 37 % 512);
+
+		mesh_attach(&m, i % 5 ? v4 : v6, i);
+		if (i % 3)
+			mesh_add_address(&m.attachments[i], i % 5 ? v6 : v4);
+	}
+	expect_roundtrip(&m);
+}
+
 /* Only for the families in which this host has an underlay; the guard is neither of them. */
 static void stand_in_lists_as_written(void **state)
 {
@@ -234,6 +290,8 @@ int main(void)
 		cmocka_unit_test(ipv6_overlay_lists_as_written),
 		cmocka_unit_test(stand_in_lists_as_written),
 		cmocka_unit_test(ipv6_containers_list_as_written),
+		cmocka_unit_test(dual_stack_lists_as_written),
+		cmocka_unit_test(dual_stack_containers_list_as_written),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
