@@ -95,7 +95,7 @@ static int read_snapshot(const struct source *s, const struct snapshot *before,
 	if (r < 0)
 		return r;
 	look_around(s->config, &around);
-	r = surroundings_check(&around, made, before, "/overlay", e);
+	r = surroundings_check(&around, made, before, mesh->overlay_place, e);
 	if (r < 0)
 		return sn_error_wrap(e, "%s", s->path);
 	*ret = sn_steal(made);

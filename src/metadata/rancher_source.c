@@ -404,12 +404,14 @@ static int make_snapshot(struct build *b)
 {
 	_cleanup_(snapshot_freep) struct snapshot *made = NULL;
 	struct surroundings around = { 0 };
+	const char *place[SN_FAMILIES];
 
 	if (rancher_facts_snapshot(b->facts, b->version, b->base, b->before, &made, &b->error) < 0)
 		return b->error.code;
 	look_around(b->source->config, &around);
-	if (surroundings_check(&around, made, b->before, rancher_facts_overlay_place(b->facts),
-			       &b->error) < 0)
+	for (size_t i = 0; i < SN_FAMILIES; i++)
+		place[i] = rancher_facts_overlay_place(b->facts, sn_families[i]);
+	if (surroundings_check(&around, made, b->before, place, &b->error) < 0)
 		return b->error.code;
 	b->snapshot = sn_steal(made);
 	return 0;

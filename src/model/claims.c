@@ -173,13 +173,15 @@ static void add_claim(struct settling *st, size_t host, const struct sn_prefix *
 	};
 }
 
-static char *claim_place(const struct settling *st, enum claim_from from, size_t host, size_t sub)
+static char *claim_place(const struct settling *st, enum claim_from from, size_t host, size_t sub,
+			 uint8_t family)
 {
 	const struct draft_words *w = st->d->words;
+	const char *at = st->d->hosts.v[host].prefix_at[sn_family_index(family)];
 
 	if (from == FROM_CONTAINER)
 		return draft_single_place(st->d, &st->d->singles.v[sub]);
-	return draft_host_place(st->d, host, w->prefix, w->prefix_list, sub);
+	return draft_host_place(st->d, host, at ? at : w->prefix, w->prefix_list, sub);
 }
 
 /* NULL, or what is wrong with it whoever else claims it. */
@@ -230,7 +232,7 @@ static void check_and_add(struct settling *st, size_t host, const struct sn_pref
 		add_claim(st, host, p, from, sub);
 		return;
 	}
-	place = claim_place(st, from, host, sub);
+	place = claim_place(st, from, host, sub, p->addr.family);
 	snapshot_add_problem(st->s, place, "%s %s the overlay %s", SN_PREFIX_STR(p), why,
 			     SN_PREFIX_STR(overlay_for(st, p->addr.family)));
 	stay(st, host, from, sn_prefix_is_single(p));
@@ -398,7 +400,7 @@ static void tell_refused(struct settling *st)
 		if (!c->refused || c->from == FROM_BEFORE)
 			continue;
 		winner = &st->claims.v[c->beaten_by - 1];
-		place = claim_place(st, c->from, c->host, c->sub);
+		place = claim_place(st, c->from, c->host, c->sub, c->prefix.addr.family);
 		snapshot_add_problem(st->s, place, "%s of host %s overlaps with %s of host %s, %s",
 				     SN_PREFIX_STR(&c->prefix), c->id,
 				     SN_PREFIX_STR(&winner->prefix), winner->id,

@@ -30,6 +30,8 @@ struct draft_host {
 	bool kept;    /* not of the source: its last good form */
 	/* of before, what the source says of them now was refused */
 	bool subnets_stay, singles_stay;
+	/* By family: where its prefix is said, if not at words->prefix. Borrowed. */
+	const char *prefix_at[SN_FAMILIES];
 	bool further_stay; /* the addresses behind the first, and whether it is behind a NAT */
 };
 

@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
 #define ADDRESSES_LABEL "io.sennit.addresses"
 #define NAT_LABEL "io.sennit.nat"
 #define ROUTER_LABEL "io.rancher.container.agent_service.ipsec"
@@ -125,8 +124,32 @@ void rancher_network_fini(struct rancher_network *n)
 {
 	free(n->uuid);
 	free(n->name);
-	free(n->overlay_place);
+	for (size_t i = 0; i < SN_FAMILIES; i++)
+		free(n->overlay_place[i]);
 	*n = (struct rancher_network){ 0 };
+}
+
+/* What Rancher says by one key, and of the other family what our own key says. */
+static int read_subnets(const json_t *v, const struct json_place *at, const char *key,
+			enum json_need need, struct sn_prefix_pair *ret, uint8_t *ret_other,
+			struct sn_error *e)
+{
+	struct json_place here = json_key(at, RANCHER_OTHER_SUBNET);
+	struct sn_prefix first = { 0 }, other = { 0 };
+
+	if (json_read_prefix(v, at, key, need, &first, e) < 0 ||
+	    json_read_prefix(v, at, RANCHER_OTHER_SUBNET, JSON_OPTIONAL, &other, e) < 0)
+		return e->code;
+	if (sn_addr_is_set(&first.addr) && first.addr.family == other.addr.family)
+		return json_fail(&here, e, "%s is of %s, as %s is; expected the other family",
+				 SN_PREFIX_STR(&other), sn_family_to_string(other.addr.family),
+				 SN_PREFIX_STR(&first));
+	if (sn_addr_is_set(&first.addr))
+		sn_prefix_pair_put(ret, &first);
+	if (sn_addr_is_set(&other.addr))
+		sn_prefix_pair_put(ret, &other);
+	*ret_other = other.addr.family;
+	return 0;
 }
 
 int rancher_read_networks(const json_t *networks, const struct config *config,
@@ -134,7 +157,7 @@ int rancher_read_networks(const json_t *networks, const struct config *config,
 {
 	struct json_place list = json_key(NULL, "networks"), at, metadata, cni, bridge_at;
 	struct rancher_network n = { 0 };
-	struct sn_prefix overlay = { 0 };
+	uint8_t other;
 	const json_t *network, *bridge;
 	const char *file = NULL, *uuid = NULL, *name = NULL;
 	int i;
@@ -155,12 +178,15 @@ int rancher_read_networks(const json_t *networks, const struct config *config,
 	if (json_read_string(network, &at, "uuid", JSON_REQUIRED, &uuid, e) < 0 ||
 	    json_read_string(network, &at, "name", JSON_OPTIONAL, &name, e) < 0 ||
 	    read_mesh_id(config, uuid, &at, n.mesh_id, e) < 0 ||
-	    json_read_prefix(bridge, &bridge_at, "bridgeSubnet", JSON_REQUIRED, &overlay, e) < 0)
+	    read_subnets(bridge, &bridge_at, "bridgeSubnet", JSON_REQUIRED, &n.overlay, &other, e) <
+		    0)
 		return e->code;
-	sn_prefix_pair_put(&n.overlay, &overlay);
 	n.uuid = xstrdup(uuid);
 	n.name = text_cut(name ? name : uuid, HOST_MAX_NAME);
-	n.overlay_place = xasprintf("/networks/%d/metadata/cniConfig/%.100s/bridgeSubnet", i, file);
+	for (size_t f = 0; f < SN_FAMILIES; f++)
+		n.overlay_place[f] =
+			xasprintf("/networks/%d/metadata/cniConfig/%.100s/%s", i, file,
+				  sn_families[f] == other ? RANCHER_OTHER_SUBNET : "bridgeSubnet");
 	*ret = n;
 	return 0;
 }
@@ -232,19 +258,20 @@ static int read_nat(const json_t *labels, const struct json_place *at, struct ra
 	return 0;
 }
 
-/* Its subnet as the label has it; wrong: what the host had stays. */
+/* Its subnets as the labels have them; wrong: what the host had stays. */
 static void read_labels(const json_t *v, struct rancher_host *h, struct sn_error *e)
 {
 	struct json_place labels_at = json_key(NULL, "labels");
 	const json_t *labels = NULL;
 
-	h->labels_wrong = json_read_object(v, NULL, "labels", JSON_OPTIONAL, &labels, e) < 0 ||
-			  (labels && json_read_prefix(labels, &labels_at, SUBNET_LABEL,
-						      JSON_OPTIONAL, &h->subnet, e) < 0) ||
-			  (labels && (read_more(labels, &labels_at, h, e) < 0 ||
-				      read_nat(labels, &labels_at, h, e) < 0));
+	h->labels_wrong =
+		json_read_object(v, NULL, "labels", JSON_OPTIONAL, &labels, e) < 0 ||
+		(labels && read_subnets(labels, &labels_at, RANCHER_SUBNET_LABEL, JSON_OPTIONAL,
+					&h->subnet, &h->label_family, e) < 0) ||
+		(labels && (read_more(labels, &labels_at, h, e) < 0 ||
+			    read_nat(labels, &labels_at, h, e) < 0));
 	if (h->labels_wrong) {
-		h->subnet = (struct sn_prefix){ 0 };
+		h->subnet = (struct sn_prefix_pair){ 0 };
 		h->more.n = 0;
 	}
 }

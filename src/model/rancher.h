@@ -27,6 +27,8 @@ struct rancher_documents {
  * overlay endpoints (containers that are running, starting or stopping, on the
  * own network, with a primary_ip, without network_from_container_uuid), or
  * both: a single address inside a host's own subnet adds nothing, one outside is a /32.
+ * Rancher knows one overlay, and one subnet of a host. Those of the other family are
+ * "io.sennit.subnet": beside bridgeSubnet, and among the host's labels.
  * Hosts count in state active, inactive, reconnecting, disconnected with an
  * agent_ip; others (removed, purged, error) are not there.
  * Design §1's flat case: the overlay_ip is the primary_ip of the network's own router container.
@@ -99,8 +101,9 @@ struct rancher_change {
 int rancher_facts_change(struct rancher_facts *f, const char *text, size_t len, const char *held,
 			 struct rancher_change *ret, struct sn_error *e);
 
-/* "/networks/0/…/bridgeSubnet", of the networks that were read. Borrowed. */
-const char *rancher_facts_overlay_place(const struct rancher_facts *f);
+/* "/networks/0/…/bridgeSubnet", of the networks that were read; of that family's overlay.
+ * Borrowed. */
+const char *rancher_facts_overlay_place(const struct rancher_facts *f, uint8_t family);
 
 /* Entries parsed since it was made: work that was not saved. */
 uint64_t rancher_facts_parsed(const struct rancher_facts *f);

@@ -22,7 +22,8 @@ struct rancher_host {
 	bool never_ours;     /* of a wrong entry: its id was never one of ours */
 	bool labels_wrong;   /* of a good entry: see the error; what it had stays */
 	enum host_state state;
-	struct sn_prefix subnet; /* unset: none */
+	struct sn_prefix_pair subnet;
+	uint8_t label_family; /* of the one that the label io.sennit.subnet gave; 0: none */
 	/* besides addr, as the label io.sennit.addresses says: "192.0.2.12, 2001:db8::2" */
 	ARRAY(struct sn_addr) more;
 	bool behind_nat; /* the label io.sennit.nat is "true" */
@@ -41,11 +42,16 @@ enum entry_kind rancher_read_host(const json_t *v, struct rancher_host *ret, str
 enum entry_kind rancher_read_container(const json_t *v, const char *network,
 				       struct rancher_container *ret, struct sn_error *e);
 
+/* Rancher's subnet, and ours: a key of both the bridge's configuration and a host's labels. */
+#define RANCHER_SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
+#define RANCHER_OTHER_SUBNET "io.sennit.subnet"
+
 /* What is said of the own network; what it points to is the caller's to free. */
 struct rancher_network {
 	char mesh_id[SN_ID_SIZE];
-	char *uuid, *name, *overlay_place;
-	struct sn_prefix_pair overlay; /* Rancher has one: of either family */
+	char *uuid, *name;
+	char *overlay_place[SN_FAMILIES]; /* NULL: none */
+	struct sn_prefix_pair overlay;
 };
 void rancher_network_fini(struct rancher_network *n);
 int rancher_read_networks(const json_t *networks, const struct config *config,

@@ -39,7 +39,7 @@
 static const struct draft_words rancher_words = {
 	.id = "uuid",
 	.address = "agent_ip",
-	.prefix = "labels/io.rancher.network.per_host_subnet.subnet",
+	.prefix = "labels/" RANCHER_SUBNET_LABEL,
 };
 
 static const char *const list_names[RANCHER_LISTS] = {
@@ -468,7 +468,9 @@ int rancher_facts_self_id(struct rancher_facts *f, const char *id, struct sn_err
 static bool same_network(const struct rancher_network *a, const struct rancher_network *b)
 {
 	return streq(a->mesh_id, b->mesh_id) && streq_null(a->uuid, b->uuid) &&
-	       streq_null(a->name, b->name) && streq_null(a->overlay_place, b->overlay_place) &&
+	       streq_null(a->name, b->name) &&
+	       streq_null(a->overlay_place[0], b->overlay_place[0]) &&
+	       streq_null(a->overlay_place[1], b->overlay_place[1]) &&
 	       sn_prefix_pair_cmp(&a->overlay, &b->overlay) == 0;
 }
 
@@ -496,9 +498,10 @@ int rancher_facts_networks(struct rancher_facts *f, const json_t *networks, stru
 struct making {
 	const struct rancher_facts *f;
 	struct draft d;
-	ARRAY(uint64_t) holders;          /* sorted */
-	bool single_subnet;               /* a host's own is one address */
-	const struct sn_prefix **subnets; /* by number of the host's id; NULL: all singles count */
+	ARRAY(uint64_t) holders; /* sorted */
+	bool single_subnet;      /* a host's own is one address */
+	const struct sn_prefix_pair *
+		*subnets; /* by number of the host's id; NULL: all singles count */
 };
 
 static void making_fini(struct making *m)
@@ -543,10 +546,12 @@ static void add_host(struct making *m, const struct entry *x)
 	dh = &m->d.hosts.v[m->d.hosts.n - 1];
 	dh->subnets_stay = from->labels_wrong;
 	dh->further_stay = from->labels_wrong;
-	if (!sn_addr_is_set(&from->subnet.addr))
-		return;
-	*array_add(&h->prefixes) = from->subnet;
-	m->single_subnet |= sn_prefix_is_single(&from->subnet);
+	if (from->label_family)
+		dh->prefix_at[sn_family_index(from->label_family)] = "labels/" RANCHER_OTHER_SUBNET;
+	sn_prefix_pair_foreach(&from->subnet, p) {
+		*array_add(&h->prefixes) = *p;
+		m->single_subnet |= sn_prefix_is_single(p);
+	}
 }
 
 static void find_holders(struct making *m)
@@ -575,7 +580,7 @@ static void add_container(struct making *m, const struct entry *x)
 		return;
 	}
 	if (m->subnets && m->subnets[x->host_id] &&
-	    sn_prefix_contains(m->subnets[x->host_id], &x->addr))
+	    sn_prefix_pair_around(m->subnets[x->host_id], &x->addr))
 		return;
 	s = array_add(&m->d.singles);
 	s->addr = x->addr;
@@ -597,7 +602,7 @@ static void find_subnets(struct making *m)
 		i = f->id_slots[siphash(f->key, x->host->id, strlen(x->host->id)) % SLOTS];
 		while (i && !streq(f->ids.v[i - 1].text, x->host->id))
 			i = f->ids.v[i - 1].next;
-		if (i && sn_addr_is_set(&x->host->subnet.addr))
+		if (i)
 			m->subnets[i - 1] = &x->host->subnet;
 	}
 }
@@ -617,7 +622,7 @@ static int fill(struct making *m, const char *version, const char *source,
 	s->mesh_name = xstrdup(f->network.name);
 	s->overlay = f->network.overlay;
 	for (size_t i = 0; i < SN_FAMILIES; i++)
-		m->d.overlay_place[i] = f->network.overlay_place;
+		m->d.overlay_place[i] = f->network.overlay_place[i];
 	config_metadata_address(f->config, &m->d.metadata);
 	array_foreach(&f->table[RANCHER_HOSTS].entries, x) {
 		if (x->used && x->kind != ENTRY_NOTHING)
@@ -800,9 +805,9 @@ void rancher_facts_free(struct rancher_facts *f)
 	free(f);
 }
 
-const char *rancher_facts_overlay_place(const struct rancher_facts *f)
+const char *rancher_facts_overlay_place(const struct rancher_facts *f, uint8_t family)
 {
-	return f->network.overlay_place;
+	return f->network.overlay_place[sn_family_index(family)];
 }
 
 uint64_t rancher_facts_parsed(const struct rancher_facts *f)

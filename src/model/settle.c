@@ -685,25 +685,42 @@ static int settle_hosts(struct settle *st, struct sn_error *e)
 	return check_self(st, e);
 }
 
-static bool has_prefixes(const struct snapshot *s)
+/* Of a family; AF_UNSPEC: of any. */
+static bool has_prefixes(const struct snapshot *s, uint8_t family, bool subnets_only)
 {
 	array_foreach(&s->hosts, h) {
-		if (h->prefixes.n)
-			return true;
+		array_foreach(&h->prefixes, p) {
+			if ((family == AF_UNSPEC || p->addr.family == family) &&
+			    !(subnets_only && sn_prefix_is_single(p)))
+				return true;
+		}
 	}
 	return false;
 }
 
 /* Single addresses come and go with containers; who has a subnet has it for good. */
-static bool has_subnets(const struct snapshot *s)
+static bool lost_all(const struct snapshot *before, const struct snapshot *s, uint8_t family)
 {
-	array_foreach(&s->hosts, h) {
-		array_foreach(&h->prefixes, p) {
-			if (!sn_prefix_is_single(p))
-				return true;
-		}
+	return has_prefixes(before, family, true) && !has_prefixes(s, family, false);
+}
+
+static int check_lost(const struct settle *st, struct sn_error *e)
+{
+	if (!st->before)
+		return 0;
+	if (lost_all(st->before, st->s, AF_UNSPEC))
+		return sn_error_set(e, -EINVAL,
+				    "/hosts: no host has a prefix any more, of %zu hosts",
+				    st->s->hosts.n);
+	sn_prefix_pair_foreach(&st->s->overlay, overlay) {
+		if (lost_all(st->before, st->s, overlay->addr.family))
+			return sn_error_set(e, -EINVAL,
+					    "/hosts: no host has a prefix of %s any more, of %zu "
+					    "hosts; expected that the overlay goes as well",
+					    sn_family_to_string(overlay->addr.family),
+					    st->s->hosts.n);
 	}
-	return false;
+	return 0;
 }
 
 int draft_settle(struct draft *d, const struct snapshot *before, struct sn_error *e)
@@ -722,10 +739,8 @@ int draft_settle(struct draft *d, const struct snapshot *before, struct sn_error
 		return e->code;
 	if (draft_settle_claims(d, st.before, e) < 0)
 		return e->code;
-	if (st.before && has_subnets(st.before) && !has_prefixes(st.s))
-		return sn_error_set(e, -EINVAL,
-				    "/hosts: no host has a prefix any more, of %zu hosts",
-				    st.s->hosts.n);
+	if (check_lost(&st, e) < 0)
+		return e->code;
 	drop_and_sort(d);
 	return 0;
 }

@@ -21,7 +21,8 @@ static bool had_overlay(const struct snapshot *before, const struct sn_prefix *o
 }
 
 int surroundings_check(const struct surroundings *around, const struct snapshot *s,
-		       const struct snapshot *before, const char *place, struct sn_error *e)
+		       const struct snapshot *before, const char *const place[static SN_FAMILIES],
+		       struct sn_error *e)
 {
 	for (size_t i = 0; i < around->n; i++) {
 		const struct sn_addr *a = &around->v[i].addr;
@@ -29,7 +30,8 @@ int surroundings_check(const struct surroundings *around, const struct snapshot 
 
 		if (overlay &&
 		    !(before && streq(before->mesh_id, s->mesh_id) && had_overlay(before, overlay)))
-			return sn_error_set(e, -EINVAL, "%s: %s contains %s, %s", place,
+			return sn_error_set(e, -EINVAL, "%s: %s contains %s, %s",
+					    place[sn_family_index(a->family)],
 					    SN_PREFIX_STR(overlay), SN_ADDR_STR(a),
 					    around->v[i].what);
 	}

@@ -25,8 +25,9 @@ struct surroundings {
 void surroundings_add(struct surroundings *s, const struct sn_addr *addr, const char *what);
 
 /*
- * 0, or -EINVAL with e ("PLACE: …") when the overlay of s contains one of
+ * 0, or -EINVAL with e ("PLACE: …", by family) when an overlay of s contains one of
  * them. An overlay that `before` has was there first: a resolver may have moved into it.
  */
 int surroundings_check(const struct surroundings *around, const struct snapshot *s,
-		       const struct snapshot *before, const char *place, struct sn_error *e);
+		       const struct snapshot *before, const char *const place[static SN_FAMILIES],
+		       struct sn_error *e);

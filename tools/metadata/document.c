@@ -29,6 +29,13 @@ static uint64_t hash_prefix(uint64_t h, const struct sn_prefix *p)
 	return sn_hash(h, &p->len, 1);
 }
 
+static uint64_t hash_prefixes(uint64_t h, const struct sn_prefix_pair *pair)
+{
+	sn_prefix_pair_foreach(pair, p)
+		h = hash_prefix(h, p);
+	return h;
+}
+
 static void set_version(uint8_t b[static 16], unsigned version)
 {
 	b[6] = (uint8_t)((b[6] & 0x0f) | version << 4);
@@ -77,7 +84,7 @@ static uint64_t host_hash(const struct document_host *h)
 	x = hash_text(x, h->more ? h->more : "");
 	x = sn_hash(x, &(uint8_t){ h->behind_nat }, 1);
 	x = hash_prefix(x, &addr);
-	x = hash_prefix(x, &h->subnet);
+	x = hash_prefixes(x, &h->subnet);
 	return sn_hash(x, &(uint8_t){ (uint8_t)h->state }, 1);
 }
 
@@ -89,14 +96,21 @@ static uint64_t container_hash(const struct document_container *c)
 
 /* --- from the mesh --------------------------------------------------------------------------- */
 
-/* No subnet: its overlay address is said by a router container. */
-static bool is_flat(const struct host *h)
+/* No subnet of the family: its overlay address is said by a router container. */
+static bool is_flat(const struct host *h, uint8_t family)
 {
 	array_foreach(&h->prefixes, p) {
-		if (!sn_prefix_is_single(p))
+		if (p->addr.family == family && !sn_prefix_is_single(p))
 			return false;
 	}
 	return true;
+}
+
+static bool is_router(const struct host *h, const struct sn_addr *ip)
+{
+	const struct sn_addr *own = host_overlay_ip(h, ip->family);
+
+	return own && sn_addr_cmp(ip, own) == 0 && is_flat(h, ip->family);
 }
 
 /* As the label io.sennit.addresses has them. */
@@ -120,8 +134,8 @@ static void add_host(struct document *d, const struct host *h)
 	to->behind_nat = h->behind_nat;
 	to->state = h->state;
 	array_foreach(&h->prefixes, p) {
-		if (!sn_prefix_is_single(p) && !sn_addr_is_set(&to->subnet.addr))
-			to->subnet = *p;
+		if (!sn_prefix_is_single(p) && !sn_prefix_pair_get(&to->subnet, p->addr.family))
+			sn_prefix_pair_put(&to->subnet, p);
 	}
 	to->hash = host_hash(to);
 	array_foreach(&h->underlay, a) {
@@ -143,7 +157,7 @@ static void add_container(struct document *d, const struct host *h, const struct
 	c->name = xstrdup(name);
 	c->ip = *ip;
 	c->host = (uint32_t)d->hosts.n - 1;
-	c->router = is_flat(h) && sn_addr_cmp(ip, sn_addr_pair_first(&h->overlay_ip)) == 0;
+	c->router = is_router(h, ip);
 	container_uuid(d, c, c->uuid);
 	c->hash = container_hash(c);
 	*array_add(&d->callers) = (struct document_caller){
@@ -179,8 +193,10 @@ static void add_containers(struct document *d, const struct mesh_file *mesh, siz
 		if (sn_prefix_is_single(p))
 			add_bare(d, h, first, &p->addr);
 	}
-	if (is_flat(h) && sn_addr_pair_next(&h->overlay_ip, NULL))
-		add_bare(d, h, first, sn_addr_pair_first(&h->overlay_ip));
+	sn_addr_pair_foreach(&h->overlay_ip, a) {
+		if (is_flat(h, a->family))
+			add_bare(d, h, first, a);
+	}
 }
 
 /* --- order ---------------------------------------------------------------------------------- */
@@ -241,8 +257,8 @@ static void sort_all(struct document *d)
 static void hash_all(struct document *d)
 {
 	d->mesh_hash = hash_text(hash_text(SN_HASH_INIT, d->mesh_id), d->name);
-	d->mesh_hash = hash_prefix(d->mesh_hash, &d->overlay);
-	/* the overlay's length and the mesh's id are in every entry */
+	d->mesh_hash = hash_prefixes(d->mesh_hash, &d->overlay);
+	/* the overlays' lengths and the mesh's id are in every entry */
 	d->hosts_hash = d->containers_hash = d->mesh_hash;
 	array_foreach(&d->hosts, h)
 		d->hosts_hash = sn_hash(d->hosts_hash, &h->hash, sizeof(h->hash));
@@ -264,7 +280,7 @@ struct document *document_new(const struct mesh_file *mesh)
 	document_format_uuid(random, d->version);
 	memcpy(d->mesh_id, mesh->mesh_id, sizeof(d->mesh_id));
 	d->name = xstrdup(mesh->name ? mesh->name : mesh->mesh_id);
-	d->overlay = *sn_prefix_pair_first(&mesh->overlay);
+	d->overlay = mesh->overlay;
 	for (size_t i = 0; i < mesh->hosts.n; i++) {
 		add_host(d, &mesh->hosts.v[i]);
 		add_containers(d, mesh, i, &at);

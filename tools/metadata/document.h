@@ -35,7 +35,7 @@ struct document_host {
 	struct sn_addr addr; /* the first underlay address */
 	char *more;          /* the others, by commas; NULL: none */
 	bool behind_nat;
-	struct sn_prefix subnet; /* unset: none */
+	struct sn_prefix_pair subnet; /* the first of each family */
 	enum host_state state;
 	uint64_t hash;
 };
@@ -44,7 +44,7 @@ struct document_container {
 	char *name;
 	struct sn_addr ip;
 	uint32_t host; /* index in hosts */
-	bool router;   /* its address is its host's overlay address, in the flat plan */
+	bool router;   /* its address is its host's overlay address, where that has no subnet */
 	uint8_t uuid[16];
 	uint64_t hash;
 };
@@ -69,7 +69,7 @@ struct document {
 	char version[37];
 	char mesh_id[SN_ID_SIZE];
 	char *name;
-	struct sn_prefix overlay;
+	struct sn_prefix_pair overlay;
 	ARRAY(struct document_host) hosts;
 	ARRAY(struct document_container) containers;
 	ARRAY(struct document_caller) callers;           /* sorted by address, the best one first */

@@ -62,21 +62,26 @@ static void say_problems(const struct mesh_file *mesh, const char *path)
 }
 
 /* What a mesh.json can say and Rancher's API cannot. */
+static void say_limits_of_family(const struct host *h, uint8_t family)
+{
+	size_t subnets = 0;
+
+	array_foreach(&h->prefixes, p)
+		subnets += p->addr.family == family && !sn_prefix_is_single(p);
+	if (subnets > 1)
+		log_warning("host %s: only the first subnet of %s is served", h->id,
+			    sn_family_to_string(family));
+	if (subnets > 0 && host_overlay_ip(h, family))
+		log_warning("host %s: overlay_ip is not served, clients take the first "
+			    "usable address of the subnet",
+			    h->id);
+}
+
 static void say_limits(const struct mesh_file *mesh)
 {
 	array_foreach(&mesh->hosts, h) {
-		size_t subnets = 0;
-
-		array_foreach(&h->prefixes, p)
-			subnets += !sn_prefix_is_single(p);
-		if (h->underlay.n > 1)
-			log_warning("host %s: only the first address is served", h->id);
-		if (subnets > 1)
-			log_warning("host %s: only the first subnet is served", h->id);
-		if (subnets > 0 && sn_addr_pair_next(&h->overlay_ip, NULL))
-			log_warning("host %s: overlay_ip is not served, clients take the first "
-				    "usable address of the subnet",
-				    h->id);
+		for (size_t i = 0; i < SN_FAMILIES; i++)
+			say_limits_of_family(h, sn_families[i]);
 	}
 }
 

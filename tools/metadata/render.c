@@ -10,6 +10,8 @@
 #define ADDRESSES_LABEL "io.sennit.addresses"
 #define NAT_LABEL "io.sennit.nat"
 #define SUBNET_LABEL "io.rancher.network.per_host_subnet.subnet"
+/* Of the family that Rancher's own overlay is not of; the bridge's configuration has it, too. */
+#define OTHER_SUBNET "io.sennit.subnet"
 #define IP_LABEL "io.rancher.container.ip"
 /* Of the container whose address is its host's overlay address, in the flat plan. */
 #define ROUTER_LABEL "io.rancher.container.agent_service.ipsec"
@@ -41,12 +43,21 @@ static void render_label(const char *key, const char *value, bool *first, struct
 	*first = false;
 }
 
-static void render_host_labels(const struct document_host *h, struct strbuf *b)
+/* The overlay that goes for Rancher's. */
+static const struct sn_prefix *main_overlay(const struct document *d)
+{
+	return sn_prefix_pair_first(&d->overlay);
+}
+
+static void render_host_labels(const struct document *d, const struct document_host *h,
+			       struct strbuf *b)
 {
 	bool first = true;
 
-	if (sn_addr_is_set(&h->subnet.addr))
-		render_label(SUBNET_LABEL, SN_PREFIX_STR(&h->subnet), &first, b);
+	sn_prefix_pair_foreach(&h->subnet, p)
+		render_label(p->addr.family == main_overlay(d)->addr.family ? SUBNET_LABEL
+									    : OTHER_SUBNET,
+			     SN_PREFIX_STR(p), &first, b);
 	if (h->more)
 		render_label(ADDRESSES_LABEL, h->more, &first, b);
 	if (h->behind_nat)
@@ -67,7 +78,7 @@ void render_host(const struct document *d, size_t i, enum api_version v, struct 
 		LITERAL(b, "\",\"hostname\":");
 	render_string(h->name, b);
 	LITERAL(b, ",\"labels\":{");
-	render_host_labels(h, b);
+	render_host_labels(d, h, b);
 	LITERAL(b, "},\"local_storage_mb\":null,\"memory\":null,\"metadata_kind\":\"host\","
 		   "\"milli_cpu\":null,\"name\":");
 	render_string(h->name, b);
@@ -97,7 +108,7 @@ static void add_labels(const struct document *d, const struct document_container
 		LITERAL(b, "\"" ROUTER_LABEL "\":\"true\",");
 	LITERAL(b, "\"" IP_LABEL "\":\"");
 	strbuf_adds(b, ip);
-	strbuf_addf(b, "/%u\"}", d->overlay.len);
+	strbuf_addf(b, "/%u\"}", d->overlay.of[sn_family_index(c->ip.family)].len);
 }
 
 void render_container(const struct document *d, size_t i, enum api_version v, struct strbuf *b)
@@ -160,10 +171,13 @@ void render_host_line(const struct document *d, size_t i, struct strbuf *b)
 /* The defaults of Rancher's ipsec stack, with the mesh's overlay. */
 static json_t *cni_config(const struct document *d)
 {
-	_cleanup_free_ char *prefix_len = xasprintf("/%u", d->overlay.len);
+	const struct sn_prefix *overlay = main_overlay(d);
+	const struct sn_prefix *other = sn_prefix_pair_next(&d->overlay, overlay);
+	_cleanup_free_ char *prefix_len = xasprintf("/%u", overlay->len);
 
-	return json_pack("{ss ss sb sb s{ss ss} sb si si ss sb ss}", "bridge", "docker0",
-			 "bridgeSubnet", SN_PREFIX_STR(&d->overlay), "hairpinMode", 0, "hostNat", 1,
+	return json_pack("{ss ss ss* sb sb s{ss ss} sb si si ss sb ss}", "bridge", "docker0",
+			 "bridgeSubnet", SN_PREFIX_STR(overlay), OTHER_SUBNET,
+			 other ? SN_PREFIX_STR(other) : NULL, "hairpinMode", 0, "hostNat", 1,
 			 "ipam", "subnetPrefixSize", prefix_len, "type", "rancher-cni-ipam",
 			 "isDefaultGateway", 1, "linkMTUOverhead", 98, "mtu", 1500, "name",
 			 "rancher-cni-network", "promiscMode", 1, "type", "rancher-bridge");

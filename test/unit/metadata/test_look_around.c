@@ -70,6 +70,8 @@ static void the_service_is_one(void **state)
 	assert_string_equal(at(&s, 0), "192.0.2.77");
 }
 
+static const char *const places[SN_FAMILIES] = { "/overlay", "/overlay" };
+
 static struct snapshot *mesh(const char *overlay)
 {
 	struct snapshot *s = snapshot_new();
@@ -90,12 +92,12 @@ static void an_overlay_over_one_of_them_is_refused(void **state)
 
 	(void)state;
 	look_around_resolv_conf("nameserver 10.1.2.3\n", &s);
-	assert_int_equal(surroundings_check(&s, narrow, NULL, "/overlay", &e), 0);
-	assert_int_equal(surroundings_check(&s, wide, narrow, "/overlay", &e), -EINVAL);
+	assert_int_equal(surroundings_check(&s, narrow, NULL, places, &e), 0);
+	assert_int_equal(surroundings_check(&s, wide, narrow, places, &e), -EINVAL);
 	assert_string_equal(e.text, "/overlay: 10.0.0.0/8 contains 10.1.2.3, a name server of "
 				    "this host");
 	/* an overlay that is there already was there first */
-	assert_int_equal(surroundings_check(&s, wide, wide, "/overlay", &e), 0);
+	assert_int_equal(surroundings_check(&s, wide, wide, places, &e), 0);
 }
 
 int main(void)
