@@ -8,6 +8,7 @@
  *	               "overlay_ip": "10.42.1.1", "created": "2026-11-23T07:00:00Z",
  *	               "containers": [ { "name": "web", "ip": "10.42.1.7" } ] } ] }
  *
+ * overlay and overlay_ip may be a list of two, one of each family.
  * name, state, overlay_ip, created and containers are optional; prefixes too
  * when there are containers (then each is a /32: the flat plan).
  * Unknown keys are errors. Pure.

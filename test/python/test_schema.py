@@ -47,6 +47,9 @@ def test_the_example_fits():
         with_host(prefixes=["10.42.9.9"]),
         with_host(created="2026-11-23T07:00:00.5+01:00"),
         with_host(id="x" * 63),
+        {**EXAMPLE, "overlay": ["10.42.0.0/16", "fd00:42::/48"]},
+        with_host(prefixes=["10.42.9.0/24", "fd00:42:0:9::/64"],
+                  overlay_ip=["10.42.9.1", "fd00:42:0:9::1"]),
     ],
 )
 def test_good_meshes_fit(mesh):
@@ -61,6 +64,8 @@ def test_good_meshes_fit(mesh):
         {**EXAMPLE, "mesh": "%any"},
         {**EXAMPLE, "overlay": 7},
         {**EXAMPLE, "overlay": "all"},
+        {**EXAMPLE, "overlay": []},
+        {**EXAMPLE, "overlay": ["10.42.0.0/16", "fd00:42::/48", "fd00:43::/48"]},
         {**EXAMPLE, "hosts": []},
         {**EXAMPLE, "hosts": {}},
         {**EXAMPLE, "unknown": 1},

@@ -32,6 +32,17 @@
 	"{\"id\":\"h2\",\"addresses\":[\"192.0.2.12\"],\"overlay_ip\":\"10.42.0.2\","              \
 	"\"containers\":[{\"name\":\"r\",\"ip\":\"10.42.0.2\"},{\"ip\":\"10.42.9.9\"}]}]}"
 
+/* Subnets of both, of one only, and flat in one with a subnet in the other. */
+#define DUAL                                                                                       \
+	"{\"mesh\":\"m1\",\"overlay\":[\"fd42::/32\",\"10.42.0.0/16\"],\"hosts\":["                \
+	"{\"id\":\"h1\",\"addresses\":[\"192.0.2.11\"],"                                           \
+	"\"prefixes\":[\"10.42.1.0/24\",\"fd42:0:0:1::/64\"],"                                     \
+	"\"containers\":[{\"ip\":\"10.42.1.9\"},{\"ip\":\"fd42:0:0:1::9\"}]},"                     \
+	"{\"id\":\"h2\",\"addresses\":[\"192.0.2.12\"],\"prefixes\":[\"fd42:0:0:2::/64\"]},"       \
+	"{\"id\":\"h3\",\"addresses\":[\"192.0.2.13\"],\"prefixes\":[\"fd42:0:0:3::/64\"],"        \
+	"\"overlay_ip\":\"10.42.0.3\","                                                            \
+	"\"containers\":[{\"ip\":\"10.42.0.3\"},{\"ip\":\"10.42.9.9\"}]}]}"
+
 struct world {
 	struct loop *loop;
 	struct snapshot *got;
@@ -141,11 +152,18 @@ static void flat_mesh_survives_the_way_by_http(void **state)
 	check(FLAT);
 }
 
+static void dual_stack_survives_the_way_by_http(void **state)
+{
+	(void)state;
+	check(DUAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(subnets_survive_the_way_by_http),
 		cmocka_unit_test(flat_mesh_survives_the_way_by_http),
+		cmocka_unit_test(dual_stack_survives_the_way_by_http),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
