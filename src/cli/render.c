@@ -11,6 +11,20 @@ const char *render_text(const json_t *obj, const char *key)
 	return s && *s ? s : "-";
 }
 
+void render_each(struct strbuf *b, const json_t *obj, const char *list, const char *key)
+{
+	const json_t *v = json_object_get(obj, list);
+	size_t n = json_array_size(v);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *s = json_string_value(json_array_get(v, i));
+
+		strbuf_addf(b, "%s%s", i ? " and " : "", s ? s : "-");
+	}
+	if (n == 0)
+		strbuf_adds(b, render_text(obj, key));
+}
+
 bool render_number(const json_t *obj, const char *key, double *ret)
 {
 	const json_t *v = json_object_get(obj, key);
@@ -90,6 +104,18 @@ json_t *render_sorted_peers(const json_t *status)
 
 /* --- attachments -------------------------------------------------------------- */
 
+/* Its address of the other family, below the first. */
+static void add_further(struct table *t, const json_t *attachment)
+{
+	const json_t *all = json_object_get(attachment, "addresses");
+
+	for (size_t i = 1; i < json_array_size(all); i++) {
+		const char *s = json_string_value(json_array_get(all, i));
+
+		table_add_note(t, BOLD, s ? s : "-");
+	}
+}
+
 void render_attachments(const json_t *attachments, const struct face *f, struct strbuf *b)
 {
 	static const struct table_column columns[] = {
@@ -119,6 +145,7 @@ void render_attachments(const json_t *attachments, const struct face *f, struct 
 			       : moved ? "outside the subnet"
 				       : "yes");
 		table_add_cell(&t, PLAIN, render_text(a, "label"));
+		add_further(&t, a);
 	}
 	if (n == 0)
 		strbuf_adds(b, "no container is attached ('sennit attach' attaches one)\n");
@@ -128,13 +155,19 @@ void render_attachments(const json_t *attachments, const struct face *f, struct 
 
 void render_attached(const json_t *attachment, const struct face *f, struct strbuf *b)
 {
+	_cleanup_strbuf_ struct strbuf addresses = STRBUF_INIT, gateways = STRBUF_INIT;
 	double mtu;
 
-	face_add(b, f, BOLD, render_text(attachment, "address"));
+	render_each(&addresses, attachment, "addresses", "address");
+	render_each(&gateways, attachment, "gateways", "gateway");
+	face_add(b, f, BOLD, strbuf_str(&addresses));
 	strbuf_adds(b, " on ");
 	face_add(b, f, PLAIN, render_text(attachment, "ifname"));
-	strbuf_adds(b, ", gateway ");
-	face_add(b, f, PLAIN, render_text(attachment, "gateway"));
+	/* two of IPv6 would be too long a line */
+	strbuf_adds(b, json_array_size(json_object_get(attachment, "gateways")) > 1
+			       ? ",\n  gateway "
+			       : ", gateway ");
+	face_add(b, f, PLAIN, strbuf_str(&gateways));
 	if (render_number(attachment, "mtu", &mtu))
 		strbuf_addf(b, ", MTU %.0f", mtu);
 	strbuf_adds(b, ", attachment ");

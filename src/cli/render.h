@@ -15,7 +15,7 @@ void render_status(const json_t *status, const struct face *f, struct strbuf *b)
 void render_peers(const json_t *status, const struct face *f, struct strbuf *b);
 /* `sennit attachments`, from the array. */
 void render_attachments(const json_t *attachments, const struct face *f, struct strbuf *b);
-/* `sennit attach`: one line. */
+/* `sennit attach`: one line; two with an address of each family. */
 void render_attached(const json_t *attachment, const struct face *f, struct strbuf *b);
 /* `sennit plan`. */
 void render_plan(const json_t *plan, const struct face *f, struct strbuf *b);
@@ -26,6 +26,8 @@ void render_doctor(const json_t *result, bool verbose, const struct face *f, str
 
 /* The string, or "-". Borrowed. */
 const char *render_text(const json_t *obj, const char *key);
+/* All of a list of strings, "A and B"; where there is none what obj has at key, which has one. */
+void render_each(struct strbuf *b, const json_t *obj, const char *list, const char *key);
 /* True and *ret when it is a number. */
 bool render_number(const json_t *obj, const char *key, double *ret);
 bool render_flag(const json_t *obj, const char *key);

@@ -50,13 +50,15 @@ static void add_host_and_mesh(struct strbuf *b, const struct face *f, const json
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
 	add_name(&text, host);
-	strbuf_addf(&text, ", overlay %s, underlay %s", render_text(host, "overlay_ip"),
-		    render_text(host, "underlay"));
+	strbuf_adds(&text, ", overlay ");
+	render_each(&text, host, "overlay_ips", "overlay_ip");
+	strbuf_addf(&text, ", underlay %s", render_text(host, "underlay"));
 	add_line(b, f, "host", PLAIN, &text);
 	strbuf_clear(&text);
 	add_name(&text, mesh);
-	strbuf_addf(&text, ", overlay %s, revision %s", render_text(mesh, "overlay"),
-		    render_text(mesh, "revision"));
+	strbuf_adds(&text, ", overlay ");
+	render_each(&text, mesh, "overlays", "overlay");
+	strbuf_addf(&text, ", revision %s", render_text(mesh, "revision"));
 	add_line(b, f, "mesh", PLAIN, &text);
 }
 

@@ -4,9 +4,26 @@
 
 struct arguments {
 	struct cli_interface interface;
-	const char *ip, *label;
+	const char *ip[SN_FAMILIES], *label;
 	bool json;
 };
+
+/* One for each family; the daemon sees whether they are. */
+static int take_ip(const struct cli *cli, struct arguments *a)
+{
+	if (a->ip[SN_FAMILIES - 1])
+		return cli_usage(cli, "--ip is for one address of IPv4 and one of IPv6");
+	a->ip[a->ip[0] ? 1 : 0] = optarg;
+	return CLI_OK;
+}
+
+/* Both as a list, one as it is; NULL for none. */
+static json_t *wanted_ip(const struct arguments *a)
+{
+	if (a->ip[1])
+		return json_pack("[s, s]", a->ip[0], a->ip[1]);
+	return a->ip[0] ? json_string(a->ip[0]) : NULL;
+}
 
 static int read_arguments(const struct cli *cli, int argc, char **argv, struct arguments *a)
 {
@@ -22,7 +39,8 @@ static int read_arguments(const struct cli *cli, int argc, char **argv, struct a
 	while ((c = cli_option(argc, argv, options)) != -1) {
 		switch (c) {
 		case 'a':
-			a->ip = optarg;
+			if (take_ip(cli, a) != CLI_OK)
+				return CLI_USAGE;
 			break;
 		case 'l':
 			a->label = optarg;
@@ -57,8 +75,8 @@ static int run(const struct cli *cli, int argc, char **argv)
 	if (fd < 0)
 		return CLI_FAILED;
 	code = cli_call(cli, "attach",
-			json_pack("{s:s, s:s*, s:s*}", "ifname", a.interface.name, "ip", a.ip,
-				  "label", a.label),
+			json_pack("{s:s, s:o*, s:s*}", "ifname", a.interface.name, "ip",
+				  wanted_ip(&a), "label", a.label),
 			fd, &result);
 	if (code != CLI_OK)
 		return code;
@@ -76,11 +94,11 @@ const struct cli_verb verb_attach = {
 	"(--netns PATH | --pid PID) [--ifname eth0] [--ip A] [--label TEXT] [--json]",
 	"Give a network namespace an interface in the overlay.",
 	"Doing it again changes nothing. Without --ip it gets the host's next free\n"
-	"address.\n"
+	"address, of IPv4 and IPv6 where the host has both.\n"
 	"  --netns PATH   the namespace, like /run/netns/web\n"
 	"  --pid PID      the namespace of this process\n"
 	"  --ifname NAME  the interface's name in there, eth0\n"
-	"  --ip ADDRESS   this address of the host's subnet\n"
+	"  --ip ADDRESS   this address of the host's subnet; once for each family\n"
 	"  --label TEXT   a name for 'sennit attachments'\n"
 	"  --json         print what was made as JSON\n"
 	"\n"

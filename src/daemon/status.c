@@ -2,7 +2,9 @@
 /*
  * The whole state as JSON: what `sennit status` and /v1/status show. The keys
  * are an interface: they are added to, not changed. Times are seconds before
- * now ("age", "since") or milliseconds of the wall clock ("_ms").
+ * now ("age", "since") or milliseconds of the wall clock ("_ms"). Of what there may be one
+ * of each family a singular is IPv4's, else IPv6's, and its plural a list of all
+ * ("overlay", "overlays").
  */
 #include "daemon/daemon.h"
 
@@ -48,9 +50,10 @@ static json_t *host_json(const struct daemon *d)
 
 	if (!self)
 		return json_null();
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I}", "id", self->id, "name",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I}", "id", self->id, "name",
 			 json_from_text(self->name), "overlay_ip",
-			 json_from_addr(sn_addr_pair_first(&self->overlay_ip)), "underlay",
+			 json_from_addr(sn_addr_pair_first(&self->overlay_ip)), "overlay_ips",
+			 json_list_addr_pair(&self->overlay_ip), "underlay",
 			 json_from_addr(&self->underlay.v[0]), "prefixes", prefixes_json(self),
 			 "n_prefixes", (json_int_t)self->prefixes.n);
 }
@@ -61,9 +64,10 @@ static json_t *mesh_json(const struct daemon *d)
 
 	if (!s)
 		return json_null();
-	return json_pack("{s:s, s:o, s:s, s:o, s:o}", "id", s->mesh_id, "name",
+	return json_pack("{s:s, s:o, s:s, s:o, s:o, s:o}", "id", s->mesh_id, "name",
 			 json_from_text(s->mesh_name ? s->mesh_name : s->mesh_id), "overlay",
-			 SN_PREFIX_STR(sn_prefix_pair_first(&s->overlay)), "revision",
+			 SN_PREFIX_STR(sn_prefix_pair_first(&s->overlay)), "overlays",
+			 json_list_prefix_pair(&s->overlay), "revision",
 			 json_from_text(s->revision ? s->revision : ""), "source",
 			 json_from_text(s->source ? s->source : ""));
 }
@@ -200,6 +204,8 @@ static json_t *peer_json(struct daemon *d, const struct wanted_peer *w)
 			    sn_addr_is_any(&w->local) ? json_null() : json_from_addr(&w->local));
 	json_object_set_new(peer, "paths", json_integer(w->n_paths));
 	json_object_set_new(peer, "overlay_ip", json_from_addr(&w->overlay_ip));
+	json_object_set_new(peer, "overlay_ips",
+			    h ? json_list_addr_pair(&h->overlay_ip) : json_array());
 	json_object_set_new(peer, "prefixes", h ? prefixes_json(h) : json_array());
 	json_object_set_new(peer, "n_prefixes", json_integer(h ? (json_int_t)h->prefixes.n : 0));
 	json_object_set_new(peer, "owner", json_boolean(w->owner));
@@ -267,11 +273,13 @@ json_t *status_attachment(struct daemon *d, const struct attachment *a)
 
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a->mac[0], a->mac[1], a->mac[2],
 		 a->mac[3], a->mac[4], a->mac[5]);
-	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:b, s:b, s:f}", "id", a->id,
-			 "label", a->label ? json_from_text(a->label) : json_null(), "address",
-			 SN_PREFIX_STR(sn_prefix_pair_first(&a->addr)), "gateway",
-			 json_from_addr(sn_addr_pair_first(&gateways)), "mtu", daemon_mtu(d), "mac",
-			 mac, "ifname", a->ifname, "veth", a->veth, "ready", a->ready, "misplaced",
+	return json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:i, s:s, s:s, s:s, s:b, s:b, s:f}", "id",
+			 a->id, "label", a->label ? json_from_text(a->label) : json_null(),
+			 "address", SN_PREFIX_STR(sn_prefix_pair_first(&a->addr)), "addresses",
+			 json_list_prefix_pair(&a->addr), "gateway",
+			 json_from_addr(sn_addr_pair_first(&gateways)), "gateways",
+			 json_list_addr_pair(&gateways), "mtu", daemon_mtu(d), "mac", mac, "ifname",
+			 a->ifname, "veth", a->veth, "ready", a->ready, "misplaced",
 			 attachment_is_misplaced(d->attachments, a), "age_s",
 			 (double)(sn_wall_ms() - a->created_ms) / 1000);
 }

@@ -89,8 +89,12 @@ int netns_attach(int fd, const struct attachment *a, const char *alias, const ch
 	assert_string_equal(bridge, "sennit0");
 	assert_int_equal(mtu, 1400);
 	/* the bridge's in the same subnet */
-	assert_memory_equal(gateways->of[0].bytes, a->addr.of[0].addr.bytes, 3);
-	assert_int_equal(gateways->of[0].bytes[3], 1);
+	if (sn_prefix_pair_get(&a->addr, AF_INET)) {
+		assert_memory_equal(gateways->of[0].bytes, a->addr.of[0].addr.bytes, 3);
+		assert_int_equal(gateways->of[0].bytes[3], 1);
+	}
+	if (sn_prefix_pair_get(&a->addr, AF_INET6))
+		assert_string_equal(SN_ADDR_STR(&gateways->of[1]), "fd42::1");
 	note_moment();
 	if (fail_attach)
 		return sn_error_set(e, fail_attach, "the kernel does not want to");
@@ -452,6 +456,126 @@ static void the_sweep_drops_what_vanished_and_says_how_many(void **state)
 	assert_int_equal(attach(as, 10), 5);
 }
 
+/* --- two families ------------------------------------------------------------ */
+
+static struct sn_prefix prefix(const char *s)
+{
+	struct sn_prefix p;
+
+	assert_int_equal(sn_prefix_parse(s, &p), 0);
+	return p;
+}
+
+/* a, b: this host's prefixes; NULL: none. */
+static void place_of_two(struct attachments *as, const char *a, const char *b)
+{
+	struct sn_prefix prefixes[2];
+	struct attach_place place = { .mesh_id = "m1",
+				      .bridge = "sennit0",
+				      .mtu = 1400,
+				      .prefixes = prefixes,
+				      .host_overlay_ip = { { prefix("10.42.1.1").addr,
+							     prefix("fd42::1").addr } } };
+
+	if (a)
+		prefixes[place.n_prefixes++] = prefix(a);
+	if (b)
+		prefixes[place.n_prefixes++] = prefix(b);
+	attachments_set_place(as, &place);
+}
+
+/* What it gets, or why not. want4, want6: NULL for any. */
+static const char *attach_two(struct attachments *as, int ns, const char *want4, const char *want6)
+{
+	static char text[sizeof(((struct sn_error *)NULL)->text)];
+	struct attach_request req = { .netns_fd = ns, .ifname = "eth0" };
+	const struct attachment *a = NULL;
+	struct sn_error e = { 0 };
+	int r;
+
+	if (want4)
+		req.want.of[0] = prefix(want4).addr;
+	if (want6)
+		req.want.of[1] = prefix(want6).addr;
+	r = attachments_attach(as, &req, &a, &e);
+	snprintf(text, sizeof(text), "%s", r < 0 ? e.text : SN_PREFIX_PAIR_STR(&a->addr));
+	return text;
+}
+
+static void one_of_each_family_is_given_and_freed(void **state)
+{
+	_cleanup_(attachments_freep) struct attachments *as = load();
+	const struct attachment *a;
+	size_t n;
+
+	(void)state;
+	place_of_two(as, "10.42.1.0/29", "fd42::/64");
+	assert_string_equal(attach_two(as, 7, NULL, NULL), "10.42.1.2/29, fd42::2/64");
+	a = attachments_all(as, &n);
+	assert_memory_equal(a->mac + 2, a->addr.of[0].addr.bytes, 4);
+	assert_string_equal(attach_two(as, 7, NULL, "fd42::2"), "10.42.1.2/29, fd42::2/64");
+	assert_string_equal(attach_two(as, 7, "10.42.1.3", NULL),
+			    "eth0 there has the address 10.42.1.2: detach it first");
+	assert_string_equal(attach_two(as, 7, "10.42.1.2", "fd42::3"),
+			    "eth0 there has the address fd42::2: detach it first");
+	assert_string_equal(attach_two(as, 8, NULL, "fd42::99"), "10.42.1.3/29, fd42::99/64");
+	assert_string_equal(attach_two(as, 9, NULL, NULL), "10.42.1.4/29, fd42::3/64");
+	assert_non_null(strstr(attach_two(as, 10, "10.42.1.5", "fd42::99"),
+			       "fd42::99 is taken by attachment"));
+	assert_non_null(
+		strstr(attach_two(as, 10, "10.42.1.5", "fd42::1"), "fd42::1 is this host's own"));
+	/* nothing of a request that failed is held */
+	assert_string_equal(attach_two(as, 10, "10.42.1.5", NULL), "10.42.1.5/29, fd42::4/64");
+	expect_consistent(as);
+	assert_int_equal(attachments_detach_id(as, attachments_all(as, &n)->id, NULL), 0);
+	assert_string_equal(attach_two(as, 11, "10.42.1.2", "fd42::2"), "10.42.1.2/29, fd42::2/64");
+}
+
+/* As the file of an earlier sennit leaves it: what is attached goes on with what it has. */
+static void a_second_family_comes_and_goes(void **state)
+{
+	_cleanup_(attachments_freep) struct attachments *as = load();
+
+	(void)state;
+	assert_int_equal(attach(as, 7), 2);
+	place_of_two(as, "10.42.1.0/29", "fd42::/64");
+	assert_int_equal(attachments_misplaced(as), 0);
+	assert_string_equal(attach_two(as, 7, NULL, NULL), "10.42.1.2/29");
+	assert_string_equal(attach_two(as, 8, NULL, NULL), "10.42.1.3/29, fd42::2/64");
+	place_of_two(as, "10.42.1.0/29", NULL);
+	assert_int_equal(attachments_misplaced(as), 1);
+	assert_string_equal(attach_two(as, 9, NULL, NULL), "10.42.1.4/29");
+	place_of_two(as, NULL, "fd42::/64");
+	assert_int_equal(attachments_misplaced(as), 3);
+	assert_string_equal(attach_two(as, 10, NULL, NULL), "fd42::3/64");
+	expect_consistent(as);
+}
+
+static void a_family_may_be_flat(void **state)
+{
+	_cleanup_(attachments_freep) struct attachments *as = load();
+
+	(void)state;
+	place_of_two(as, "10.42.7.7/32", "fd42::/64");
+	assert_string_equal(attach_two(as, 7, NULL, NULL), "fd42::2/64");
+	assert_string_equal(attach_two(as, 8, NULL, "fd42::5"), "fd42::5/64");
+	place_of_two(as, "10.42.7.7/32", "fd42::7:7/128");
+	assert_non_null(strstr(attach_two(as, 9, NULL, NULL), "the mesh is flat"));
+}
+
+static void one_full_family_gives_nothing_of_the_other(void **state)
+{
+	_cleanup_(attachments_freep) struct attachments *as = load();
+
+	(void)state;
+	place_of_two(as, "10.42.1.0/29", "fd42::/64");
+	for (int ns = 1; ns <= 5; ns++)
+		assert_non_null(strstr(attach_two(as, ns, NULL, NULL), ", fd42::"));
+	assert_non_null(
+		strstr(attach_two(as, 9, NULL, NULL), "every address of this host's subnet"));
+	assert_int_equal(count(as), 5);
+}
+
 static void a_moved_host_keeps_the_old_ones_and_says_so(void **state)
 {
 	static const struct sn_prefix moved = { { AF_INET, { 10, 42, 5, 0 } }, 24 };
@@ -497,6 +621,10 @@ int main(void)
 		world_test(what_the_kernel_does_not_tell_of_is_kept),
 		world_test(the_sweep_drops_what_vanished_and_says_how_many),
 		world_test(a_moved_host_keeps_the_old_ones_and_says_so),
+		world_test(one_of_each_family_is_given_and_freed),
+		world_test(a_second_family_comes_and_goes),
+		world_test(a_family_may_be_flat),
+		world_test(one_full_family_gives_nothing_of_the_other),
 	};
 
 	return cmocka_run_group_tests_name("attach/attach", tests, NULL, NULL);

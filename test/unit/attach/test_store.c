@@ -93,6 +93,40 @@ static void a_wrong_file_is_an_error_with_its_place(void **state)
 	}
 }
 
+#define LAST2                                                                                      \
+	"{\"sennit_attachments\": 1, \"last\": [\"10.42.1.9\", \"fd42::9\"], \"attachments\": ["
+#define ITEM2(id, addresses)                                                                       \
+	"{\"id\": \"" id "\", \"ifname\": \"eth0\", \"address\": " addresses                       \
+	", \"mac\": \"02:5a:0a:2a:01:07\", \"netns\": [4, 4026532281], \"created_ms\": 0, "        \
+	"\"label\": null, \"ready\": true}"
+
+static void both_families_are_written_and_read(void **state)
+{
+	static const char text[] =
+		LAST2 ITEM2("0123456789abcdef", "[\"10.42.1.7/24\", \"fd42::7/64\"]") "," ITEM2(
+			"1123456789abcdef", "\"10.42.1.8/24\"") "," ITEM2("2123456789abcdef",
+									  "\"fd42::8/64\"") "]}";
+	static const char twice[] = LAST2 ITEM2("0123456789abcdef", "\"fd42::7/64\"") "," ITEM2(
+		"1123456789abcdef", "[\"10.42.1.7/24\", \"fd42::7/64\"]") "]}";
+	static const char same[] =
+		LAST2 ITEM2("0123456789abcdef", "[\"10.42.1.7/24\", \"10.42.1.8/24\"]") "]}";
+	_cleanup_(attach_table_freep) struct attach_table *t = NULL;
+	_cleanup_json_ json_t *out = NULL, *in = json_loads(text, 0, NULL);
+	struct attach_table *none = NULL;
+	struct sn_error e;
+
+	(void)state;
+	assert_int_equal(parse(text, &t, &e), 0);
+	assert_string_equal(SN_PREFIX_PAIR_STR(&t->items.v[0].addr), "10.42.1.7/24, fd42::7/64");
+	assert_string_equal(SN_PREFIX_PAIR_STR(&t->items.v[2].addr), "fd42::8/64");
+	out = attach_table_to_json(t);
+	assert_true(json_equal(in, out));
+	assert_int_equal(parse(twice, &none, &e), -EINVAL);
+	assert_string_equal(e.text, "/attachments/1: a second one with fd42::7");
+	assert_int_equal(parse(same, &none, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "/attachments/0/address/1: '10.42.1.8/24' is a second one"));
+}
+
 static void every_truncation_is_an_error(void **state)
 {
 	const char text[] = HEAD GOOD "]}";
@@ -148,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read_again),
 		cmocka_unit_test(a_wrong_file_is_an_error_with_its_place),
+		cmocka_unit_test(both_families_are_written_and_read),
 		cmocka_unit_test(every_truncation_is_an_error),
 		cmocka_unit_test(names_of_interfaces_are_checked),
 		cmocka_unit_test(no_file_is_an_empty_table),

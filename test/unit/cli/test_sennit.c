@@ -191,6 +191,18 @@ static void attach_passes_the_namespace(void **state)
 	expect_file(request_path, "fd {\"verb\":\"attach\",\"args\":{\"ifname\":\"net1\","
 				  "\"ip\":\"10.42.1.7\"}}");
 	expect_file(out_path, "10.42.1.7/24 on net1");
+	assert_int_equal(
+		SENNIT_WITH("{\"ok\": true, \"result\": {\"address\": \"10.42.1.7/24\", "
+			    "\"addresses\": [\"10.42.1.7/24\", \"fd42::7/64\"], "
+			    "\"gateway\": \"10.42.1.1\", "
+			    "\"gateways\": [\"10.42.1.1\", \"fd42::1\"], \"ifname\": \"eth0\"}}",
+			    "attach", "--pid", pid, "--ip", "fd42::7", "--ip", "10.42.1.7"),
+		0);
+	expect_file(request_path, "fd {\"verb\":\"attach\",\"args\":{\"ifname\":\"eth0\","
+				  "\"ip\":[\"fd42::7\",\"10.42.1.7\"]}}");
+	expect_file(out_path, "10.42.1.7/24 and fd42::7/64 on eth0,");
+	expect_file(out_path, "gateway 10.42.1.1 and fd42::1");
+	assert_int_equal(SENNIT("attach", "--pid", pid, "--ip", "a", "--ip", "b", "--ip", "c"), 2);
 	assert_int_equal(SENNIT_WITH("{\"ok\": true, \"result\": {\"detached\": false}}", "detach",
 				     "--pid", pid),
 			 0);

@@ -350,6 +350,34 @@ static void namespaces_are_found_again_for_another_mtu(void **state)
 	unlink(path);
 }
 
+/* One interface and MAC for both; each its own gateway, a single address among them. */
+static void one_address_of_each_family(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+	_cleanup_container_ struct container c;
+
+	want_bridge(&wanted, "snbr0");
+	want_address(&wanted, "snbr0", "10.42.1.1/24");
+	want_address(&wanted, "snbr0", "fd42:0:0:1::1/64");
+	object_set_sort(&wanted);
+	fixture_converge(f, &wanted);
+	container_init(&c, 7);
+	assert_int_equal(sn_prefix_parse("fd42:0:0:2::7/128", &c.a.addr.of[1]), 0);
+	assert_int_equal(sn_addr_parse("fd42:0:0:1::1", &c.gateways.of[1]), 0);
+	must_attach(&c);
+	must_attach(&c);
+	sh("ip -6 route add fd42:0:0:2::7/128 dev snbr0");
+	assert_true(inside(&c, "ip -o addr show eth0 | grep -q \"10.42.1.7/24\""));
+	assert_true(inside(&c, "ip -o addr show eth0 | grep -q \"fd42:0:0:2::7/128\""));
+	assert_true(inside(&c, "ip route | grep -q \"default via 10.42.1.1 dev eth0\""));
+	assert_true(inside(&c, "ip -6 route | grep -q \"default via fd42:0:0:1::1 dev eth0\""));
+	assert_true(ping(&c, 56));
+	assert_true(inside(&c, "ping -n -c 1 -W 5 fd42:0:0:1::1"));
+	netns_detach(&c.a, NULL);
+	assert_false(inside(&c, "ip link show eth0"));
+}
+
 /* As in the flat plan: nothing but a route leads to it, and nothing but the wire to its gateway. */
 static void single_address_answers(void **state)
 {
@@ -490,6 +518,7 @@ int main(void)
 		T(name_taken_in_the_namespace_is_told),
 		T(name_taken_on_the_host_is_told),
 		T(single_address_answers),
+		T(one_address_of_each_family),
 		T(half_made_attach_is_undone),
 		T(namespaces_are_found_again_for_another_mtu),
 		T(other_default_route_is_not_taken_over),
