@@ -3,7 +3,7 @@
 
 import subprocess
 
-from sennitlab import Lab
+from sennitlab import Lab, patient
 from sennitlab.container import Container
 from sennitlab.host import environment
 from sennitlab.kernel import own_links
@@ -74,7 +74,7 @@ def attach_and_kill(lab: Lab, container: Container) -> None:
     lab.wait(lambda: asking.poll() is not None or len(own_veths(lab, host.id)) > attach_and_kill.at,
              10, "the work has begun")
     host.kill()
-    asking.wait(10)
+    asking.wait(patient(10))
 
 
 def test_kill_in_the_middle_leaves_no_half(lab: Lab, long: bool) -> None:
@@ -117,7 +117,7 @@ def test_the_outside_sees_the_host(lab: Lab) -> None:
     c1 = lab.c("c1")
     c1.wait_ping(OUTSIDE, 5)
     with lab.wan.ns.socket(2, 2) as ear, c1.udp() as mouth:
-        ear.settimeout(5)
+        ear.settimeout(patient(5))
         ear.bind((str(OUTSIDE), 7900))
         mouth.sendto(b"hello", (str(OUTSIDE), 7900))
         data, source = ear.recvfrom(99)

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from sennitlab import Lab, proc, programs
+from sennitlab import Lab, patient, proc, programs
 from sennitlab.host import Host, environment
 
 ROOT = Path(os.environ.get("SENNIT_DOCKER", programs.ROOT / "build-check/docker"))
@@ -50,7 +50,7 @@ class Docker:
         """Ends it and the containerd that it has started."""
         for pid in proc.in_session(self.process.pid):
             os.kill(pid, signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(patient(20))
 
 
 @pytest.fixture

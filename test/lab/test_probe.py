@@ -18,13 +18,14 @@ from typing import Any
 
 import pytest
 
-from sennitlab import ike_daemons, programs
+from sennitlab import bound, ike_daemons, patient, programs
 from sennitlab.netns import Namespace
 from sennitlab.vici import Vici
+from sennitlab.wait import PATIENCE
 from sennitlab.way import ROUTER_HERE, ROUTER_HERE6, THERE, THERE6, Way
 
-AT_A_TIME = 20
 # they wait more than they work
+AT_A_TIME = round(20 / PATIENCE)
 NOBODY_THERE, NOBODY_HERE, NO_NET = "198.18.2.77", "198.18.1.77", "203.0.113.1"
 # what holds a port: says nothing, or what it hears
 SERVER = """
@@ -300,7 +301,7 @@ def test_a_name_without_name_servers_is_told_soon(server: str) -> None:
                    before=f"mount --bind {way.folder}/resolv.conf /etc/resolv.conf")
         took = time.monotonic() - begin
     lines = done.stdout.splitlines()
-    assert done.returncode == 1 and took < 9, took
+    assert done.returncode == 1 and took < bound(9), took
     assert lines[0].startswith("Connection to h2.example failed: the name servers do not answer")
     assert lines[1].startswith("Connection to 127.0.0.1 4500 port [udp/ipsec-nat-t] failed: refused")
 
@@ -384,6 +385,6 @@ def test_an_interrupt_tells_what_is_known() -> None:
         assert process.stdout
         rounds = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=10)[0].splitlines()
+        rest = process.communicate(timeout=patient(10))[0].splitlines()
     assert all("succeeded" in line for line in rounds) and process.returncode == 0
     assert "answered (0.0% lost), round trip min/avg/max" in rest[-1]

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from sennitlab import patient
+
 ROOT = "/2016-07-29"
 MAX_HEAD = 64 * 1024
 TLS_HELLO = b"\x16\x03"
@@ -74,7 +76,7 @@ class OddServer:
     def wait_asked(self, path: str, limit: float = 10) -> None:
         """Until the path is asked for, from now on."""
         since = len(self.seen)
-        end = time.monotonic() + limit
+        end = time.monotonic() + patient(limit)
         with self._news:
             while not any(p == path for p, _ in self.seen[since:]):
                 if not self._news.wait(max(0, end - time.monotonic())):

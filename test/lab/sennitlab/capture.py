@@ -14,7 +14,7 @@ from typing import NamedTuple
 from . import pcap
 from .classify import PORT_MARKER, ClearFinder, classify
 from .netns import Namespace, run
-from .wait import wait_for
+from .wait import patient, wait_for
 from .wan import BRIDGE, GATEWAY, UNDERLAY
 
 # More than any packet here but what the kernel segments later. The ring has slots of
@@ -80,7 +80,7 @@ class Capture:
             return
         self.sync()
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(10)
+        self._process.wait(patient(10))
 
     def kill(self) -> None:
         if self._process.poll() is None:

@@ -10,6 +10,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from .wait import patient
+
 MAX_MESSAGE = 8 << 20
 
 
@@ -33,7 +35,7 @@ def call(path: Path, verb: str, limit: float = 5, **args: Any) -> Any:
     """The result, or Refused; OSError when nobody answers."""
     message = json.dumps({"verb": verb, "args": args}).encode()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(limit)
+        sock.settimeout(patient(limit))
         sock.connect(str(path))
         sock.sendall(struct.pack("!I", len(message)) + message)
         size, = struct.unpack("!I", _receive(sock, 4))

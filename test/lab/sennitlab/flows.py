@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .container import Container
 from .programs import Programs
-from .wait import PATIENCE, Unmet, wait_for
+from .wait import PATIENCE, Unmet, patient, wait_for
 
 Pair = tuple[str, str]  # names of containers: from, to
 _LOGS = iter(range(1_000_000))
@@ -158,7 +158,7 @@ class Flows:
     def kill(self, sig: signal.Signals = signal.SIGKILL) -> None:
         self._signal(sig)
         for process in self._processes:
-            process.wait(5)
+            process.wait(patient(5))
         self._processes = []
 
     def log(self, name: str) -> Log:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .netns import Namespace
-from .wait import wait_for
+from .wait import patient, wait_for
 
 OVERLAY, OVERLAY6 = "10.42.0.0/16", "fd42::/32"
 PORT = 80
@@ -88,7 +88,7 @@ class MetadataService:
         if self.pid is None:
             raise LookupError("sennit-metadata ended: " + self.log.read_text()[-500:])
         with self.ns.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-            sock.settimeout(1)
+            sock.settimeout(patient(1))
             sock.connect((self._address, PORT))
             return True
 
@@ -102,7 +102,7 @@ class MetadataService:
         if self._process and self._process.poll() is None:
             self._process.send_signal(sig)
             try:
-                self._process.wait(5)
+                self._process.wait(patient(5))
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

@@ -8,6 +8,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+from .wait import patient
+
 RUN_NETNS = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -21,7 +23,8 @@ def run(*argv: str, text: str | None = None, check: bool = True,
         limit: float = 60,
         env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end, output kept."""
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=limit,
+    done = subprocess.run(argv, input=text, capture_output=True, text=True,
+                          timeout=patient(limit),
                           errors="replace", env=env,
                           stdin=subprocess.DEVNULL if text is None else None)
     if check and done.returncode != 0:

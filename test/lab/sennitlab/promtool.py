@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from .programs import ROOT
+from .wait import patient
 
 
 def find() -> Path | None:
@@ -20,5 +21,5 @@ def run(*words: str, text: str = "") -> tuple[int, str]:
     program = find()
     assert program is not None
     done = subprocess.run([str(program), *words], input=text, capture_output=True, text=True,
-                          cwd=ROOT, timeout=60)
+                          cwd=ROOT, timeout=patient(60))
     return done.returncode, done.stdout + done.stderr

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .wait import patient
+
 REQUEST, RESPONSE, UNKNOWN, REGISTER, UNREGISTER, CONFIRM, EVENT_UNKNOWN, EVENT = range(8)
 SECTION, SECTION_END, VALUE, LIST, ITEM, LIST_END = range(1, 7)
 
@@ -87,7 +89,7 @@ class Vici:
 
     def __init__(self, path: Path, limit: float = 10) -> None:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._sock.settimeout(limit)
+        self._sock.settimeout(patient(limit))
         try:
             self._sock.connect(str(path))
         except OSError:
