@@ -280,7 +280,7 @@ def test_one_host_cut_is_one_host_down(lab: Lab) -> None:
                      lab["h3"].states()["h2"] == "down", 10, "h2 is down")
             flows.wait_sent(100, 10)
             assert lab["h1"].states()["h3"] == "up" and lab["h3"].states()["h1"] == "up"
-            assert lab["h1"].status()["healthy"] is True
+            assert lab["h1"].is_well()
         finally:
             lab.wan.heal("h2")
         lab.wait_all_up(20)

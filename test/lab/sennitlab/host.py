@@ -26,6 +26,12 @@ def environment() -> dict[str, str]:
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C", **kept}
 
 
+def troubles(status: dict[str, Any]) -> set[str]:
+    """What a host finds wrong with itself, but that an emulated machine stood still."""
+    found = {problem["what"] for problem in status["problems"]}
+    return found - ({"stalled"} if patient(1) > 1 else set())
+
+
 class Host:
     def __init__(self, host_id: str, number: int, ns: Namespace, address: IPv4Address,
                  folder: Path, programs: Programs, *, prefix: str, trace: bool = False) -> None:
@@ -86,7 +92,7 @@ class Host:
     def wait_gone(self, limit: float = 10) -> int:
         """The exit status: negative for a signal."""
         assert self._process is not None
-        return self._process.wait(limit)
+        return self._process.wait(patient(limit))
 
     def signal(self, sig: signal.Signals) -> None:
         pid = self.pid
@@ -164,7 +170,7 @@ class Host:
         import http.client
         import socket
         sock = self.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
-        sock.settimeout(5)
+        sock.settimeout(patient(5))
         sock.connect(("127.0.0.1", 8111))
         connection = http.client.HTTPConnection("127.0.0.1")
         connection.sock = sock
@@ -183,10 +189,10 @@ class Host:
 
     def is_well(self) -> bool:
         """It knows nothing wrong with itself, but that an emulated machine stood still."""
-        problems = {problem["what"] for problem in self.status()["problems"]}
+        status = self.status()
         code = self.http("/healthz")[0]
-        assert problems or code == 200, code
-        return not problems - ({"stalled"} if patient(1) > 1 else set())
+        assert status["problems"] or code == 200, code
+        return not troubles(status)
 
     def plan(self) -> list[str]:
         """What the daemon would do now, a line a step."""

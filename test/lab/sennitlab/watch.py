@@ -5,7 +5,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from .host import Host
+from .host import Host, troubles
 from .wait import NOT_YET
 
 
@@ -56,8 +56,8 @@ class Watch:
                 status = host.status()
             except NOT_YET:
                 continue
-            self._note(host.id, "healthy", str(status.get("healthy")),
-                       str(status.get("problems") or ""))
+            self._note(host.id, "healthy", str(not troubles(status)),
+                       str(status["problems"] or ""))
             for peer in status["peers"]:
                 self._note(host.id, peer["id"], peer["state"],
                            f"{peer.get('cause')}: {peer.get('evidence')}")
