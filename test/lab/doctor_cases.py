@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sennitlab import Lab
+from sennitlab.lab import DATAPLANE
 
 META = "192.0.2.250"
 BARE_META = "192.0.2.249"
@@ -68,6 +69,14 @@ FIREWALLD = ("""nft 'table inet firewalld {
     }
 }'""",)
 
+# On kernels that are so.
+WITHOUT_ESP = [
+    Case("no ESP, and it is asked for", "kernel.dataplane", "fault", "no ESP",
+         settings={"dataplane": "xfrm"}, also=ANY, next="xfrm_interface"),
+    Case("no ESP, and it is not needed", "kernel.dataplane", "note", "no ESP",
+         settings={"dataplane": "auto"}),
+] if DATAPLANE == "libipsec" else []
+
 
 CASES = [
     # configuration, secret, state
@@ -95,12 +104,10 @@ CASES = [
     Case("a snapshot put aside", "state.snapshot", "note", "snapshot.json.bad",
          do=("mkdir -p {state}; touch {state}/snapshot.json.bad",), undo=("rm -rf {state}",)),
     # kernel
-    Case("no ESP, and it is asked for", "kernel.dataplane", "fault", "no ESP",
-         settings={"dataplane": "xfrm"}, also=ANY, next="xfrm_interface"),
-    Case("no ESP, and it is not needed", "kernel.dataplane", "note", "no ESP",
-         settings={"dataplane": "auto"}),
+    *WITHOUT_ESP,
     Case("no TUN device", "kernel.tun", "fault", "no TUN device can be made",
-         mounts=("mount --bind /dev/null /dev/net/tun",), next="modprobe tun"),
+         settings={"dataplane": "libipsec"}, mounts=("mount --bind /dev/null /dev/net/tun",),
+         next="modprobe tun"),
     # charon
     Case("no charon", "charon.binary", "fault", "No such file",
          settings={"ike": {"charon": "/nowhere/charon-systemd"}}, next="charon-systemd"),
@@ -114,6 +121,7 @@ CASES = [
          do=("mkdir -p {folder}/plugins; for f in /usr/lib/ipsec/plugins/*; do "
              "touch {folder}/plugins/${f##*/}; done; "
              "rm {folder}/plugins/libstrongswan-kernel-libipsec.so",),
+         settings={"dataplane": "libipsec"},
          mounts=("mount --bind {folder}/plugins /usr/lib/ipsec/plugins",),
          next="libcharon-extra-plugins"),
     Case("AppArmor", "charon.apparmor", "fault", "is enforced and lacks: {run}/strongswan.conf r,",

@@ -24,11 +24,13 @@ from typing import Any
 import pytest
 
 from doctor_cases import (ANY, BAD_DNS, BARE_META, CASES, IPT_DOCKER, META, ODD, UFW, Case)
-from sennitlab import Lab, proc, programs
+from sennitlab import Lab, bound, proc, programs
 from sennitlab.doctor import Examination, NameServer, OddService, examine
 from sennitlab.host import Host, environment
 from sennitlab.metadata import Mesh, MetadataService
 from sennitlab.netns import run
+
+MOST_MS = bound(10_000)  # of one examination
 
 
 class Neighbourhood:
@@ -193,7 +195,7 @@ def test_it_is_found(lab: Lab, case: Case, long: bool) -> None:
     others = {f["check"] for f in result.findings} - {case.check, *(case.also or ())}
     if case.also is not ANY:
         assert not others, f"{case.name}: also found\n{result}"
-    assert result.took_ms < 10_000, f"{case.name}: {result.took_ms} ms"
+    assert result.took_ms < MOST_MS, f"{case.name}: {result.took_ms} ms"
 
 
 # --- hosts where sennitd was
@@ -342,7 +344,7 @@ def test_a_host_where_nothing_works_takes_less_than_ten_seconds(lab: Lab) -> Non
         (host.state_dir / "snapshot.json").unlink()
         host.state_dir.rmdir()
     print(f"doctor on a host that is cut off: {result.took_ms} ms")
-    assert result.took_ms < 10_000 and result.code == 4
+    assert result.took_ms < MOST_MS and result.code == 4
     assert {"resolver", "metadata", "peers"} <= {f["check"] for f in result.findings}
 
 
