@@ -12,6 +12,7 @@ import pytest
 from conftest import end_and_judge
 from sennitlab import Lab, programs
 from sennitlab.host import Host
+from sennitlab.lab import DATAPLANE
 from sennitlab.manager import Manager, start_managed
 
 RATE = 100
@@ -61,6 +62,7 @@ def test_the_status_line_tells_the_peers(lab: Lab) -> None:
         pass
 
 
+@pytest.mark.skipif(DATAPLANE != "libipsec", reason="of what only libipsec refuses")
 def test_the_manager_hears_of_life_after_a_refusal(lab: Lab) -> None:
     host, manager = lab["h1"], manager_of(lab, "h1")
 

@@ -2,8 +2,8 @@
 """Whatever happened to a sennit: cleanup leaves the host as it was before the first start,
 beside things of others that Docker and people make.
 
-This kernel makes no XFRM interfaces: a bridge with the name and alias of one stands for
-those; the SAs of a dead charon are in test/vm."""
+Where the kernel makes no XFRM interfaces, a bridge with the name and alias of one stands for
+those of another mesh."""
 
 import itertools
 import json
@@ -21,9 +21,11 @@ from typing import Any
 import pytest
 
 from conftest import end_and_judge
-from sennitlab import Lab, proc, programs
+from sennitlab import Lab, patient, proc, programs
 from sennitlab.host import Host, environment
-from sennitlab.kernel import bridge_of, differences, own_links, snapshot
+from sennitlab.kernel import (bridge_of, differences, own_links, snapshot, xfrm_policies,
+                              xfrm_spis)
+from sennitlab.lab import DATAPLANE
 from sennitlab.vici import Vici
 
 # What a host with Docker and an operator has. The last lines only look like Sennit's.
@@ -118,7 +120,10 @@ def stopped(_: Lab, host: Host) -> None:
 
 def killed(_: Lab, host: Host) -> None:
     kill_all(host)
-    assert "fwmark 0x7777" in host.ns.run("ip", "rule").stdout, "a killed charon leaves its rule"
+    if DATAPLANE == "xfrm":
+        assert xfrm_spis(host) and xfrm_policies(host), "a killed charon leaves its SAs"
+    else:
+        assert "fwmark 0x7777" in host.ns.run("ip", "rule").stdout, "and its rule"
 
 
 def state_deleted(_: Lab, host: Host) -> None:
@@ -203,7 +208,7 @@ def test_the_configuration_is_gone(lab: Lab) -> None:
     host.config.unlink()
     done = subprocess.run(
         host.ns.argv(str(lab.programs.sennit), "cleanup", "--force"), text=True,
-        capture_output=True, timeout=30, check=True,
+        capture_output=True, timeout=patient(30), check=True,
         env={**environment(), "SENNIT_STATE_DIR": str(host.state_dir),
              "SENNIT_RUN_DIR": "/run/sennit-not-there",
              "SENNIT_SECRET_FILE": str(lab.secret_file)})
@@ -236,7 +241,7 @@ def test_interrupted_and_run_again(lab: Lab, long: bool) -> None:
     for step_ms in (3, 5, 7, 11) if long else (7,):
         host = ready(lab)
         host.kill()
-        for delay_ms in itertools.count(1, step_ms):
+        for delay_ms in itertools.count(1, patient(step_ms)):
             running = subprocess.Popen(
                 host.ns.argv(str(lab.programs.sennit), "--config", str(host.config), "cleanup",
                              "--force"),
@@ -360,7 +365,7 @@ def test_programs_of_other_users_are_nothing_to_it(lab: Lab) -> None:
     finally:
         for stranger in strangers:
             stranger.terminate()
-            stranger.wait(10)
+            stranger.wait(patient(10))
         shutil.rmtree(folder)
     judge(lab, host)
 
@@ -386,5 +391,5 @@ def test_a_foreign_charon_is_left_alone(lab: Lab) -> None:
         assert foreign.poll() is None
     finally:
         foreign.terminate()
-        foreign.wait(10)
+        foreign.wait(patient(10))
     judge(lab, host)

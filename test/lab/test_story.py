@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 
-from sennitlab import Lab, proc
+from sennitlab import Lab, bound, proc
 from sennitlab.host import Host
 from sennitlab.kernel import own_addresses, own_links, own_routes, own_tables
 from sennitlab.sas import same_tunnel, sas_of
@@ -20,7 +20,7 @@ from sennitlab.wan import host_address, mac_of
 LAB = {"hosts": 3, "containers": 1}
 # Seconds, from the start of the daemon until every host says so of every other. A host that is
 # back before the others have noticed has to wait for their dead peer detection.
-UP_WITHIN, UP_WITHIN_UNNOTICED = 5.0, 15.0
+UP_WITHIN, UP_WITHIN_UNNOTICED = bound(5.0), bound(15.0)
 CHANGES = ("nothing", "id", "name", "address", "machine")
 # Which of the combinations of a change and with or without cleanup; a round takes some 10 s.
 ROUNDS, ROUNDS_LONG = (3, 6), range(20)
@@ -54,7 +54,12 @@ def objects(lab: Lab, host: Host) -> str:
         "charons": len([p for p in proc.in_namespaces({host.ns.inode})
                         if b"charon" in proc.cmdline(p)]),
     }
-    text = told(lab, json.dumps(found, indent=1))
+    text = json.dumps(found, indent=1)
+    # numbers are the hosts', and another id is another host
+    for name, link in own_links(host).items():
+        if ":peer:" in link["ifalias"]:
+            text = re.sub(rf"\b{name}\b", "TO:" + link["ifalias"].rpartition(":")[2], text)
+    text = told(lab, text)
     return "\n".join(sorted(text.splitlines()))
 
 

@@ -38,7 +38,7 @@ def _xfrm(ns: Namespace) -> list[str]:
     """Policies and SAs, without how far the SAs have counted."""
     text = ns.run("ip", "xfrm", "policy").stdout + ns.run("ip", "xfrm", "state").stdout
     return [line for line in text.splitlines()
-            if not re.search(r"seq-hi|^\s[0-9a-f]{8}( |$)", line)]
+            if not re.search(r"seq-hi|^\s+[0-9a-f]{8}( |$)", line)]
 
 
 def snapshot(ns: Namespace) -> dict[str, Any]:
