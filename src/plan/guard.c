@@ -224,7 +224,7 @@ static void add_forward(struct guard *g)
 static void add_output(struct guard *g)
 {
 	chain_begin(g->b, "output", "filter", "output", "raw");
-	RULE(g, "meta l4proto esp notrack");
+	RULE(g, "meta l4proto esp notrack accept");
 	RULE(g, "udp sport 4500 notrack");
 	strbuf_adds(g->b, CHAIN_END);
 }
@@ -316,6 +316,10 @@ struct holder {
 	uint8_t ip[4];
 };
 
+struct holders {
+	ARRAY(struct holder) v;
+};
+
 static int cmp_bytes_from_the_end(const void *a, const void *b, size_t size)
 {
 	const uint8_t *x = a, *y = b;
@@ -344,9 +348,34 @@ static void add_holder(const struct holder *h, struct strbuf *b)
 		    h->ip[2], h->ip[3]);
 }
 
+/* nft writes what it reads by place as numbers. */
+static void add_frame(const struct holder *h, struct strbuf *b)
+{
+	uint64_t mac_type = 0;
+	uint32_t ip = 0;
+
+	for (size_t i = 0; i < SN_MAC_SIZE; i++)
+		mac_type = mac_type << 8 | h->mac[i];
+	for (size_t i = 0; i < sizeof(h->ip); i++)
+		ip = ip << 8 | h->ip[i];
+	strbuf_addf(b, "\"%s\" . 0x%" PRIx64 " . 0x%" PRIx32, h->veth, mac_type << 16 | 0x0800, ip);
+}
+
+static void add_holders(const char *name, const char *type, const struct holders *holders,
+			void (*add)(const struct holder *, struct strbuf *), struct strbuf *b)
+{
+	title(b, "set", name);
+	strbuf_addf(b, "\t\t%s\n", type);
+	array_foreach(&holders->v, h) {
+		strbuf_adds(b, h == holders->v.v ? "\t\telements = { " : ",\n\t\t\t     ");
+		add(h, b);
+	}
+	strbuf_adds(b, holders->v.n ? " }\n\t}\n" : "\t}\n");
+}
+
 static void add_containers(const struct intent *intent, struct strbuf *b)
 {
-	ARRAY(struct holder) holders = { 0 };
+	struct holders holders = { 0 };
 
 	for (size_t i = 0; i < intent->n_attachments; i++) {
 		const struct attachment *a = &intent->attachments[i];
@@ -355,36 +384,37 @@ static void add_containers(const struct intent *intent, struct strbuf *b)
 
 		if (!a->ready || !addr)
 			continue;
-		h = array_add(&holders);
+		h = array_add(&holders.v);
 		snprintf(h->veth, sizeof(h->veth), "%s", a->veth);
 		memcpy(h->mac, a->mac, sizeof(h->mac));
 		memcpy(h->ip, addr->addr.bytes, sizeof(h->ip));
 	}
-	array_sort(&holders, cmp_holders);
-	strbuf_adds(b, "\tset containers {\n\t\ttype ifname . ether_addr . ipv4_addr\n");
-	array_foreach(&holders, h) {
-		strbuf_adds(b, h == holders.v ? "\t\telements = { " : ",\n\t\t\t     ");
-		add_holder(h, b);
-	}
-	strbuf_adds(b, holders.n ? " }\n\t}\n" : "\t}\n");
-	array_free(&holders);
+	array_sort(&holders.v, cmp_holders);
+	add_holders("frames", "typeof iifname . @ll,48,64 . @nh,96,32", &holders, add_frame, b);
+	add_holders("containers", "type ifname . ether_addr . ipv4_addr", &holders, add_holder, b);
+	array_free(&holders.v);
 }
 
 /*
  * IPv4 and ARP with the veth's own addresses pass; so does the probe for a
  * double address (RFC 5227), which has no sender address yet. Everything else
- * ends here: VLAN tags, other types. The first rule looks like what the next
- * one implies, but nft asks `meta protocol` there, which the kernel answers
- * for what is behind a VLAN tag. (Of ARP it asks the frame's own type.)
- * v6: beside an overlay of IPv6, whose frames have a chain of their own.
+ * ends here: VLAN tags, other types.
+ *
+ * IPv4 is nearly all there is, and one look-up decides it: by the frame's
+ * source and type, which are one field of eight bytes then, and by the place
+ * of the source address. With words nft would first ask `meta protocol`, which
+ * the kernel answers for what is behind a VLAN tag. (Of ARP it asks the
+ * frame's own type.)
  */
-static void add_frames4(bool v6, struct strbuf *b)
+static void add_accept_ipv4(struct strbuf *b)
+{
+	strbuf_adds(b, "\t\tiifname . @ll,48,64 . @nh,96,32 @frames accept\n");
+}
+
+/* v6: beside an overlay of IPv6, whose frames have a chain of their own. */
+static void add_others4(bool v6, struct strbuf *b)
 {
 	chain_title(b, "container");
-	strbuf_adds(b, "\t\tether type != ip goto other_type\n");
-	strbuf_adds(b, "\t\tiifname . ether saddr . ip saddr @containers accept\n");
-	strbuf_adds(b, "\t\tdrop\n" CHAIN_END);
-	chain_title(b, "other_type");
 	if (v6)
 		strbuf_adds(b, "\t\tether type ip6 goto container6\n");
 	strbuf_adds(b, "\t\tiifname . ether saddr . arp saddr ip @containers "
@@ -407,10 +437,12 @@ static void bridge_table(const struct intent *intent, struct strbuf *b)
 	if (v6)
 		frames6_add_sets(intent, b);
 	chain_begin(b, "prerouting", "filter", "prerouting", "dstnat");
+	if (v4)
+		add_accept_ipv4(b);
 	strbuf_addf(b, "\t\tiifname \"%s*\" goto container\n", WIRE_VETH_PREFIX);
 	strbuf_adds(b, CHAIN_END);
 	if (v4)
-		add_frames4(v6, b);
+		add_others4(v6, b);
 	if (v6)
 		frames6_add_chains(!v4, b);
 	strbuf_adds(b, "}\n");

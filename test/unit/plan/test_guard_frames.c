@@ -232,6 +232,9 @@ static void a_container_may_probe_for_its_own_address_only(void **state)
 	assert_true(arp_arrives(0, 0, "0.0.0.0", "10.42.1.7"));
 	assert_false(arp_arrives(0, 0, "0.0.0.0", "10.42.1.8"));
 	assert_false(arp_arrives(0, 1, "0.0.0.0", "10.42.1.7"));
+	assert_false(arp_arrives(1, 0, "0.0.0.0", "10.42.1.7"));
+	/* to ask who is at it, in the name of another */
+	assert_false(arp_arrives(0, 0, "10.42.1.1", "10.42.1.7"));
 }
 
 /* One of no next header: the guard asks for addresses, and for kinds of ICMPv6. */
@@ -276,6 +279,24 @@ static bool tagged_arrives(uint16_t type, uint16_t tag)
 	put_ipv4(&ipv4, "10.42.1.7");
 	put_arp(&arp, 0, "10.42.1.7", "10.42.1.1");
 	return arrives(&ipv4) || arrives(&arp);
+}
+
+/* All that the other veth's container may send, from this one. */
+static void nothing_of_another_veth_passes(void **state)
+{
+	struct frame ipv4 = { 0 }, arp = { 0 };
+	uint8_t own[SN_MAC_SIZE];
+
+	(void)state;
+	memcpy(own, mesh.attachments[0].mac, sizeof(own));
+	memcpy(mesh.attachments[0].mac, mesh.attachments[1].mac, sizeof(own));
+	put_ethernet(&ipv4, 0);
+	put_ipv4(&ipv4, "10.42.1.8");
+	put_ethernet(&arp, 0);
+	put_arp(&arp, 0, "10.42.1.8", "10.42.1.1");
+	memcpy(mesh.attachments[0].mac, own, sizeof(own));
+	assert_false(arrives(&ipv4));
+	assert_false(arrives(&arp));
 }
 
 static void vlan_tags_do_not_pass(void **state)
@@ -356,6 +377,7 @@ int main(void)
 		cmocka_unit_test(ipv4_passes_with_the_containers_own_addresses_only),
 		cmocka_unit_test(arp_tells_the_containers_own_addresses_only),
 		cmocka_unit_test(a_container_may_probe_for_its_own_address_only),
+		cmocka_unit_test(nothing_of_another_veth_passes),
 		cmocka_unit_test(vlan_tags_do_not_pass),
 		cmocka_unit_test(other_types_do_not_pass),
 	};
@@ -364,6 +386,7 @@ int main(void)
 		cmocka_unit_test(ipv4_passes_with_the_containers_own_addresses_only),
 		cmocka_unit_test(arp_tells_the_containers_own_addresses_only),
 		cmocka_unit_test(a_container_may_probe_for_its_own_address_only),
+		cmocka_unit_test(nothing_of_another_veth_passes),
 		cmocka_unit_test(vlan_tags_do_not_pass),
 		cmocka_unit_test(other_types_do_not_pass),
 		cmocka_unit_test(ipv6_passes_beside_ipv4),
