@@ -228,7 +228,6 @@ void peers_update(struct daemon *d)
 	}
 	memcpy(settings.mesh_id, d->snapshot->mesh_id, sizeof(settings.mesh_id));
 	memcpy(settings.self, d->snapshot->self_id, sizeof(settings.self));
-	settings.self_overlay_ip = *sn_addr_pair_first(&self->overlay_ip);
 	probe_set_peers(d->probe, &settings, d->wanted.peers.v, d->wanted.peers.n);
 	peers_ike_changed(d, NULL);
 }

@@ -188,6 +188,13 @@ static json_t *verdict_json(struct daemon *d, const char *peer)
 			 "last_heard_s", v.last_heard_ms ? ago(d, v.last_heard_ms) : json_null());
 }
 
+/* The one that is measured; of a host with none of our families the one it has. */
+static const struct sn_addr *overlay_ip_of(const struct wanted_peer *w, const struct host *h)
+{
+	return sn_addr_is_set(&w->overlay_ip) || !h ? &w->overlay_ip
+						    : sn_addr_pair_first(&h->overlay_ip);
+}
+
 static json_t *peer_json(struct daemon *d, const struct wanted_peer *w)
 {
 	const struct host *h = snapshot_find(d->snapshot, w->id);
@@ -203,7 +210,7 @@ static json_t *peer_json(struct daemon *d, const struct wanted_peer *w)
 	json_object_set_new(peer, "local_address",
 			    sn_addr_is_any(&w->local) ? json_null() : json_from_addr(&w->local));
 	json_object_set_new(peer, "paths", json_integer(w->n_paths));
-	json_object_set_new(peer, "overlay_ip", json_from_addr(&w->overlay_ip));
+	json_object_set_new(peer, "overlay_ip", json_from_addr(overlay_ip_of(w, h)));
 	json_object_set_new(peer, "overlay_ips",
 			    h ? json_list_addr_pair(&h->overlay_ip) : json_array());
 	json_object_set_new(peer, "prefixes", h ? prefixes_json(h) : json_array());

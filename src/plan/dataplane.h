@@ -11,9 +11,13 @@
 /* A peer as the daemon's other modules need it. */
 struct wanted_peer {
 	char id[SN_ID_SIZE];
-	char device[IFNAMSIZ];        /* its packets leave and come in by: "ipsec0", "snx3" */
-	uint32_t if_id;               /* to be kept for the next struct intent; 0 = none */
-	struct sn_addr overlay_ip;    /* unset: it has none, no heartbeats */
+	char device[IFNAMSIZ]; /* its packets leave and come in by: "ipsec0", "snx3" */
+	uint32_t if_id;        /* to be kept for the next struct intent; 0 = none */
+	/*
+	 * Between which heartbeats and echoes go: its overlay address and ours, of IPv4 where
+	 * both hosts have one, else of IPv6. Both unset: they have no family in common.
+	 */
+	struct sn_addr overlay_ip, own_overlay_ip;
 	bool owner;                   /* this host owns the pair (design §7) */
 	struct sn_addr local, remote; /* its tunnel's, on the underlay; unset: there is no pair */
 	unsigned n_paths;             /* pairs there are to choose from (plan/path.h) */
@@ -57,7 +61,7 @@ struct dataplane {
 	void (*want_guard)(const struct intent *intent, struct wanted *ret);
 	/*
 	 * What want() makes of a prefix of a peer that leaves by this device, where that
-	 * is one route and all that depends on the peer's prefixes; else NULL.
+	 * is one route (or none) and all that depends on the peer's prefixes; else NULL.
 	 */
 	void (*want_route)(const struct intent *intent, const struct sn_prefix *prefix,
 			   const char *device, struct object_set *set);

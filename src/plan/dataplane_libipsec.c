@@ -151,14 +151,34 @@ static uint32_t give_reqid(struct numbers *given, const struct host *peer)
 	return number;
 }
 
+/* Bits by sn_family_index(): of which it has subnets that are carried. */
+static unsigned families_of(const struct host *h)
+{
+	const struct sn_prefix *p = NULL;
+	unsigned bits = 0;
+
+	while ((p = next_selector(h, p, 0)))
+		bits |= 1u << sn_family_index(p->addr.family);
+	return bits;
+}
+
 /* A connection without selectors would mean the underlay addresses: rather none. */
 static void add_tunnel(const struct intent *intent, const struct host *peer, struct numbers *given,
 		       struct wanted *w)
 {
+	const struct host *self = snapshot_self(intent->snapshot);
 	struct object_ike_conn *c;
 
-	if (!is_carried_at_all(peer) || !is_carried_at_all(snapshot_self(intent->snapshot)))
+	if (!is_carried_at_all(peer) || !is_carried_at_all(self))
 		return;
+	/* policies are made for pairs of selectors of one family */
+	if (!(families_of(self) & families_of(peer))) {
+		tunnel_remark(w,
+			      "no tunnel with host %s: its subnets are of the other family than "
+			      "this host's",
+			      peer->id);
+		return;
+	}
 	c = tunnel_add_conn(intent, peer, w);
 	if (!c)
 		return;

@@ -37,6 +37,22 @@ static bool owns(const struct intent *intent, const struct host *peer)
 	return strcmp(intent->snapshot->self_id, peer->id) < 0;
 }
 
+static void set_overlay_ips(const struct intent *intent, const struct host *peer,
+			    struct wanted_peer *p)
+{
+	const struct host *self = snapshot_self(intent->snapshot);
+
+	sn_addr_pair_foreach(&peer->overlay_ip, a) {
+		const struct sn_addr *own = host_overlay_ip(self, a->family);
+
+		if (!own)
+			continue;
+		p->overlay_ip = *a;
+		p->own_overlay_ip = *own;
+		return;
+	}
+}
+
 void tunnel_add_peer(const struct intent *intent, const struct host *peer, const char *device,
 		     uint32_t if_id, struct wanted *w)
 {
@@ -47,7 +63,7 @@ void tunnel_add_peer(const struct intent *intent, const struct host *peer, const
 	snprintf(p->id, sizeof(p->id), "%s", peer->id);
 	snprintf(p->device, sizeof(p->device), "%s", device);
 	p->if_id = if_id;
-	p->overlay_ip = *sn_addr_pair_first(&peer->overlay_ip);
+	set_overlay_ips(intent, peer, p);
 	p->owner = owns(intent, peer);
 	p->n_paths = (unsigned)n;
 	if (n > 0) {
@@ -140,8 +156,18 @@ struct object_ike_conn *tunnel_add_conn(const struct intent *intent, const struc
 	return c;
 }
 
+/* Prefixes of one family only, and not of this one. They are sorted, IPv4's first. */
+static bool lacks_family(const struct host *h, uint8_t family)
+{
+	return h->prefixes.n > 0 && h->prefixes.v[0].addr.family != family &&
+	       h->prefixes.v[h->prefixes.n - 1].addr.family != family;
+}
+
 void tunnel_add_route(const struct intent *intent, const struct sn_prefix *dst, const char *device,
 		      struct object_set *set)
 {
+	/* we could only send to it with an address that nobody answers: rather unreachable */
+	if (lacks_family(snapshot_self(intent->snapshot), dst->addr.family))
+		return;
 	wire_add_route(intent, dst, device, set);
 }

@@ -21,7 +21,7 @@ void tunnel_add_keys(const struct intent *intent, const struct host *peer, struc
  */
 struct object_ike_conn *tunnel_add_conn(const struct intent *intent, const struct host *peer,
 					struct wanted *w);
-/* A route to one of the peer's prefixes. */
+/* A route to one of the peer's prefixes; none of a family in which we have nothing ourselves. */
 void tunnel_add_route(const struct intent *intent, const struct sn_prefix *dst, const char *device,
 		      struct object_set *set);
 /* Adds to w->remarks. */

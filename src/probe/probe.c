@@ -29,7 +29,8 @@
 struct leg {
 	struct probe *probe;
 	char device[IFNAMSIZ];
-	int udp, icmp; /* -1: none */
+	struct sn_addr own; /* source of all that is sent; unset: nothing is sent */
+	int udp, icmp;      /* -1: none */
 	struct loop_io *udp_io, *icmp_io;
 };
 
@@ -183,7 +184,7 @@ static void leg_close(struct leg *leg)
  */
 static int open_socket(const struct leg *leg, int type, int protocol, uint16_t port)
 {
-	const struct sn_addr *own = &leg->probe->settings.self_overlay_ip;
+	const struct sn_addr *own = &leg->own;
 	bool v6 = own->family == AF_INET6;
 	_cleanup_close_ int fd = socket(own->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
 	struct sockaddr_storage sa;
@@ -227,9 +228,9 @@ static void pass_replies_only(int fd, bool v6)
 
 static void leg_open(struct leg *leg)
 {
-	bool v6 = leg->probe->settings.self_overlay_ip.family == AF_INET6;
+	bool v6 = leg->own.family == AF_INET6;
 
-	if (leg->udp >= 0 || !sn_addr_is_set(&leg->probe->settings.self_overlay_ip))
+	if (leg->udp >= 0 || !sn_addr_is_set(&leg->own))
 		return;
 	leg->udp = open_socket(leg, SOCK_DGRAM, 0, SENNIT_HEARTBEAT_PORT);
 	if (leg->udp < 0) {
@@ -248,15 +249,15 @@ static void leg_open(struct leg *leg)
 	leg->icmp_io = loop_io_new(leg->probe->loop, leg->icmp, LOOP_READ, on_icmp, leg);
 }
 
-static struct leg *leg_get(struct probe *p, const char *device)
+static struct leg *leg_get(struct probe *p, const char *device, const struct sn_addr *own)
 {
 	struct leg *leg;
 
 	array_foreach(&p->legs, each)
-		if (streq((*each)->device, device))
+		if (streq((*each)->device, device) && sn_addr_cmp(&(*each)->own, own) == 0)
 			return *each;
 	leg = xcalloc(1, sizeof(*leg));
-	*leg = (struct leg){ .probe = p, .udp = -1, .icmp = -1 };
+	*leg = (struct leg){ .probe = p, .own = *own, .udp = -1, .icmp = -1 };
 	snprintf(leg->device, sizeof(leg->device), "%s", device);
 	*array_add(&p->legs) = leg;
 	return leg;
@@ -393,7 +394,6 @@ void probe_free(struct probe *p)
 void probe_set_peers(struct probe *p, const struct probe_settings *settings,
 		     const struct wanted_peer *peers, size_t n)
 {
-	bool moved = sn_addr_cmp(&p->settings.self_overlay_ip, &settings->self_overlay_ip) != 0;
 	__typeof__(p->peers) old = p->peers;
 
 	p->settings = *settings;
@@ -405,13 +405,10 @@ void probe_set_peers(struct probe *p, const struct probe_settings *settings,
 		if (before)
 			*peer = *before;
 		peer->peer = peers[i];
-		peer->leg = leg_get(p, peers[i].device);
+		peer->leg = leg_get(p, peers[i].device, &peers[i].own_overlay_ip);
 	}
 	array_free(&old);
 	drop_unused_legs(p);
-	if (moved)
-		array_foreach(&p->legs, leg)
-			leg_close(*leg);
 	if (!loop_timer_is_set(p->timer))
 		loop_timer_set(p->timer, 0);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What goes over the tunnels to learn whether they carry: heartbeats (UDP
- * SENNIT_HEARTBEAT_PORT, between host overlay addresses) and ICMP echoes.
+ * SENNIT_HEARTBEAT_PORT, between host overlay addresses) and ICMP echoes. With overlays
+ * of both families one is asked, IPv4 where both hosts have it: the tunnel, its SAs and the
+ * way there are the same for both.
  * Sockets are bound to the tunnel's device: what comes or goes elsewhere does
  * not count. The wire form of a heartbeat is probe/heartbeat.h (pure).
  *
- * One pair of sockets a device (a "leg"): with libipsec all peers share one.
+ * One pair of sockets for a device and an address of ours (a "leg"): with libipsec all
+ * peers of one family share one.
  */
 #pragma once
 
@@ -28,8 +31,7 @@ struct probe_handlers {
 struct probe_settings {
 	char mesh_id[SN_ID_SIZE];
 	char self[SN_ID_SIZE];
-	struct sn_addr self_overlay_ip; /* source of all that is sent; unset: nothing is sent */
-	int heartbeat_ms;               /* between heartbeats to one peer */
+	int heartbeat_ms; /* between heartbeats to one peer */
 };
 
 /* secrets stays the caller's and outlives the probe. Sends from the first probe_set_peers() on. */

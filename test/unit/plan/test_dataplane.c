@@ -294,6 +294,36 @@ static void libipsec_has_no_tunnel_where_a_side_has_no_subnet(void **state)
 	assert_false(sn_addr_is_set(&w.peers.v[0].overlay_ip));
 }
 
+/* Heartbeats go by the first family that both hosts have. */
+static void peers_are_met_in_a_family_that_both_have(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(planes); i++) {
+		_cleanup_mesh_ struct mesh m;
+		_cleanup_wanted_ struct wanted w = { 0 };
+
+		mesh_init(&m, 4, "10.42.0.0/16");
+		mesh_add_overlay(&m, "fd42::/32");
+		mesh_add_prefix(&m, 1, "fd42:0:0:1::/64");
+		mesh_add_prefix(&m, 2, "10.42.2.0/24");
+		mesh_add_prefix(&m, 2, "fd42:0:0:2::/64");
+		mesh_add_prefix(&m, 3, "10.42.3.0/24");
+		mesh_add_prefix(&m, 4, "fd42:0:0:4::/64");
+		mesh_finish(&m);
+		expect_want(planes[i], &m, &w);
+		assert_string_equal(SN_ADDR_STR(&w.peers.v[0].overlay_ip), "fd42:0:0:2::1");
+		assert_string_equal(SN_ADDR_STR(&w.peers.v[0].own_overlay_ip), "fd42:0:0:1::1");
+		assert_string_equal(SN_ADDR_STR(&w.peers.v[1].overlay_ip), "-");
+		assert_string_equal(SN_ADDR_STR(&w.peers.v[2].overlay_ip), "fd42:0:0:4::1");
+		assert_non_null(find_conn(&w, "sennit-h2"));
+		assert_int_equal(find_conn(&w, "sennit-h3") != NULL, i == 0);
+		/* both unreachable ones, and to what is of our family */
+		assert_int_equal(count_kind(&w, OBJECT_ROUTE), 2 + 2);
+		if (i == 1)
+			assert_true(has_remark(&w, "no tunnel with host h3: its subnets are of"));
+	}
+}
+
 static void no_local_address_of_the_peers_family_is_that_peers_trouble_only(void **state)
 {
 	_cleanup_mesh_ struct mesh m;
@@ -451,6 +481,7 @@ int main(void)
 		cmocka_unit_test(libipsec_caps_the_mtu_and_says_so),
 		cmocka_unit_test(libipsec_carries_no_more_selectors_than_ike_can_count),
 		cmocka_unit_test(libipsec_has_no_tunnel_where_a_side_has_no_subnet),
+		cmocka_unit_test(peers_are_met_in_a_family_that_both_have),
 		cmocka_unit_test(no_local_address_of_the_peers_family_is_that_peers_trouble_only),
 		cmocka_unit_test(a_path_is_the_first_pair_or_the_one_that_the_intent_names),
 		cmocka_unit_test(the_configured_underlay_address_is_used),

@@ -92,10 +92,10 @@ static void start(struct end *end, const char *self, const char *self_ip, const 
 		  const char *peer_ip)
 {
 	const struct probe_handlers handlers = { on_heartbeat, on_reply, end };
-	struct probe_settings settings = { .mesh_id = "m",
-					   .self_overlay_ip = address(self_ip),
-					   .heartbeat_ms = 50 };
-	struct wanted_peer peers[1] = { { .device = "lo", .overlay_ip = address(peer_ip) } };
+	struct probe_settings settings = { .mesh_id = "m", .heartbeat_ms = 50 };
+	struct wanted_peer peers[1] = { { .device = "lo",
+					  .overlay_ip = address(peer_ip),
+					  .own_overlay_ip = address(self_ip) } };
 
 	strcpy(settings.self, self);
 	strcpy(peers[0].id, peer);
@@ -259,13 +259,11 @@ static bool heard_after_return(const struct world *w)
 /* b keeps what it heard of a; a forgets b and takes it up again. */
 static void a_peer_dropped_and_taken_up_again_is_no_replay(void **state)
 {
-	struct probe_settings settings = { .mesh_id = "m",
-					   .self = "a",
-					   .self_overlay_ip = address("127.0.8.1"),
-					   .heartbeat_ms = 50 };
-	struct wanted_peer peers[1] = {
-		{ .id = "b", .device = "lo", .overlay_ip = address("127.0.8.2") }
-	};
+	struct probe_settings settings = { .mesh_id = "m", .self = "a", .heartbeat_ms = 50 };
+	struct wanted_peer peers[1] = { { .id = "b",
+					  .device = "lo",
+					  .overlay_ip = address("127.0.8.2"),
+					  .own_overlay_ip = address("127.0.8.1") } };
 
 	(void)state;
 	start(&world->a, "a", "127.0.8.1", "b", "127.0.8.2");
@@ -296,13 +294,11 @@ static void make_device(void)
 static void goes_on_by_another_device_of_that_name(void **state)
 {
 	const struct probe_handlers handlers = { on_heartbeat, on_reply, &world->a };
-	struct probe_settings settings = { .mesh_id = "m",
-					   .self = "a",
-					   .self_overlay_ip = address("10.9.9.1"),
-					   .heartbeat_ms = 50 };
-	struct wanted_peer peers[1] = {
-		{ .id = "b", .device = "probed", .overlay_ip = address("10.9.9.2") }
-	};
+	struct probe_settings settings = { .mesh_id = "m", .self = "a", .heartbeat_ms = 50 };
+	struct wanted_peer peers[1] = { { .id = "b",
+					  .device = "probed",
+					  .overlay_ip = address("10.9.9.2"),
+					  .own_overlay_ip = address("10.9.9.1") } };
 	struct loop_timer *timer = NULL;
 
 	(void)state;
@@ -321,6 +317,62 @@ static void goes_on_by_another_device_of_that_name(void **state)
 	loop_timer_free(timer);
 }
 
+static unsigned heard_b, heard_c, answered_c;
+
+static void count_heartbeat(const char *peer, const struct heartbeat *hb, void *user)
+{
+	(void)hb;
+	(void)user;
+	*(streq(peer, "b") ? &heard_b : &heard_c) += 1;
+	check();
+}
+
+static void count_reply(const char *peer, uint32_t token, int64_t rtt_us, void *user)
+{
+	(void)token;
+	(void)rtt_us;
+	(void)user;
+	answered_c += streq(peer, "c");
+	check();
+}
+
+static bool heard_both(const struct world *w)
+{
+	(void)w;
+	if (heard_c == 2 && !answered_c)
+		probe_send_echo(w->a.probe, "c", 7);
+	return heard_b >= 3 && heard_c >= 3 && answered_c;
+}
+
+/* As with libipsec: a peer of each family by one device. In a namespace of its own. */
+static void peers_of_both_families_share_a_device(void **state)
+{
+	const struct probe_handlers handlers = { count_heartbeat, count_reply, NULL };
+	struct probe_settings settings = { .mesh_id = "m", .self = "a", .heartbeat_ms = 50 };
+	struct wanted_peer peers[2] = { { .id = "b",
+					  .device = "lo",
+					  .overlay_ip = address("127.0.8.2"),
+					  .own_overlay_ip = address("127.0.8.1") },
+					{ .id = "c",
+					  .device = "lo",
+					  .overlay_ip = address("fd42::2"),
+					  .own_overlay_ip = address("fd42::1") } };
+	struct end c = { 0 };
+
+	(void)state;
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(system("ip link set lo up && ip addr add fd42::1/128 dev lo nodad && "
+				"ip addr add fd42::2/128 dev lo nodad"),
+			 0);
+	world->a.probe = probe_new(world->loop, world->secrets, &handlers);
+	probe_set_peers(world->a.probe, &settings, peers, 2);
+	start(&world->b, "b", "127.0.8.2", "a", "127.0.8.1");
+	start(&c, "c", "fd42::2", "a", "fd42::1");
+	wait_until(heard_both);
+	assert_int_equal(probe_get_stats(world->a.probe)->unknown_peer, 0);
+	probe_free(c.probe);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +386,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_after_its_device_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_by_another_device_of_that_name, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(peers_of_both_families_share_a_device, setup,
 						teardown),
 	};
 
