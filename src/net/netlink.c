@@ -78,6 +78,14 @@ static int keep_attr(const struct nlattr *attr, void *user)
 	return MNL_CB_OK;
 }
 
+bool netlink_header(const struct nlmsghdr *nlh, uint16_t type, void *ret, size_t size)
+{
+	if (nlh->nlmsg_type != type || mnl_nlmsg_get_payload_len(nlh) < size)
+		return false;
+	memcpy(ret, mnl_nlmsg_get_payload(nlh), size);
+	return true;
+}
+
 void netlink_attrs(const struct nlmsghdr *nlh, size_t header_size, uint16_t max,
 		   const struct nlattr **ret)
 {

@@ -69,6 +69,11 @@ int netlink_ask(struct netlink *nl, struct nlmsghdr *request, netlink_fn fn, voi
 int netlink_ask_once(int bus, struct nlmsghdr *request, netlink_fn fn, void *user,
 		     struct sn_error *e);
 /*
+ * The header of a message of this type, copied: messages are aligned to 4 bytes only, and what
+ * XFRM puts there has numbers of 8. False for another type, or a message too short for it.
+ */
+bool netlink_header(const struct nlmsghdr *nlh, uint16_t type, void *ret, size_t size);
+/*
  * Attributes of a message by number: ret[type] for type <= max, NULL when
  * absent. header_size: what stands before them.
  */

@@ -124,41 +124,41 @@ static const char why_not_ours[] = "no interface of sennit has its if_id: anothe
 
 static int on_sa(const struct nlmsghdr *nlh, void *user)
 {
-	const struct xfrm_usersa_info *sa = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *a[XFRMA_IF_ID + 1];
 	struct reader *reader = user;
 	char addr[INET6_ADDRSTRLEN];
+	struct xfrm_usersa_info sa;
 	struct xfrm_usersa_id *id;
 	union netlink_request order;
 	uint32_t if_id;
 	char *text;
 
-	if (nlh->nlmsg_type != XFRM_MSG_NEWSA || mnl_nlmsg_get_payload_len(nlh) < sizeof(*sa))
+	if (!netlink_header(nlh, XFRM_MSG_NEWSA, &sa, sizeof(sa)))
 		return 0;
-	netlink_attrs(nlh, sizeof(*sa), XFRMA_IF_ID, a);
+	netlink_attrs(nlh, sizeof(sa), XFRMA_IF_ID, a);
 	if_id = netlink_attr_u32(a[XFRMA_IF_ID]);
 	if (if_id == 0)
 		return 0;
-	text = xasprintf("SA to %s spi 0x%08x if_id %u", ip_of(&sa->id.daddr, sa->family, addr),
-			 ntohl(sa->id.spi), if_id);
+	text = xasprintf("SA to %s spi 0x%08x if_id %u", ip_of(&sa.id.daddr, sa.family, addr),
+			 ntohl(sa.id.spi), if_id);
 	if (!is_our_if_id(reader, if_id)) {
 		add(reader, REMAIN_SA, text, NULL, why_not_ours);
 		return 0;
 	}
 	id = netlink_begin(&order, XFRM_MSG_DELSA, 0, sizeof(*id));
-	id->daddr = sa->id.daddr;
-	id->spi = sa->id.spi;
-	id->proto = sa->id.proto;
-	id->family = sa->family;
+	id->daddr = sa.id.daddr;
+	id->spi = sa.id.spi;
+	id->proto = sa.id.proto;
+	id->family = sa.family;
 	add(reader, REMAIN_SA, text, &order, NULL);
 	return 0;
 }
 
 static int on_policy(const struct nlmsghdr *nlh, void *user)
 {
-	const struct xfrm_userpolicy_info *p = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *a[XFRMA_IF_ID + 1];
 	static const char *const dirs[] = { "in", "out", "fwd" };
+	struct xfrm_userpolicy_info p;
 	struct xfrm_userpolicy_id *id;
 	struct reader *reader = user;
 	char addr[INET6_ADDRSTRLEN];
@@ -166,23 +166,22 @@ static int on_policy(const struct nlmsghdr *nlh, void *user)
 	uint32_t if_id;
 	char *text;
 
-	if (nlh->nlmsg_type != XFRM_MSG_NEWPOLICY || mnl_nlmsg_get_payload_len(nlh) < sizeof(*p) ||
-	    p->dir >= SN_ARRAY_SIZE(dirs))
+	if (!netlink_header(nlh, XFRM_MSG_NEWPOLICY, &p, sizeof(p)) || p.dir >= SN_ARRAY_SIZE(dirs))
 		return 0;
-	netlink_attrs(nlh, sizeof(*p), XFRMA_IF_ID, a);
+	netlink_attrs(nlh, sizeof(p), XFRMA_IF_ID, a);
 	if_id = netlink_attr_u32(a[XFRMA_IF_ID]);
 	if (if_id == 0)
 		return 0;
-	text = xasprintf("policy %s to %s/%u if_id %u", dirs[p->dir],
-			 ip_of(&p->sel.daddr, p->sel.family, addr), p->sel.prefixlen_d, if_id);
+	text = xasprintf("policy %s to %s/%u if_id %u", dirs[p.dir],
+			 ip_of(&p.sel.daddr, p.sel.family, addr), p.sel.prefixlen_d, if_id);
 	if (!is_our_if_id(reader, if_id)) {
 		add(reader, REMAIN_POLICY, text, NULL, why_not_ours);
 		return 0;
 	}
 	id = netlink_begin(&order, XFRM_MSG_DELPOLICY, 0, sizeof(*id));
-	id->sel = p->sel;
-	id->index = p->index;
-	id->dir = p->dir;
+	id->sel = p.sel;
+	id->index = p.index;
+	id->dir = p.dir;
 	mnl_attr_put_u32(&order.h, XFRMA_IF_ID, if_id);
 	add(reader, REMAIN_POLICY, text, &order, NULL);
 	return 0;

@@ -38,36 +38,36 @@ static uint32_t read_if_id(const struct nlmsghdr *nlh, size_t header_size)
 
 static int on_sa(const struct nlmsghdr *nlh, void *user)
 {
-	const struct xfrm_usersa_info *info = mnl_nlmsg_get_payload(nlh);
+	struct xfrm_usersa_info info;
 	struct net_xfrm *x = user;
 	struct net_xfrm_sa *sa;
 	uint32_t if_id;
 
-	if (nlh->nlmsg_type != XFRM_MSG_NEWSA || mnl_nlmsg_get_payload_len(nlh) < sizeof(*info))
+	if (!netlink_header(nlh, XFRM_MSG_NEWSA, &info, sizeof(info)))
 		return 0;
-	if_id = read_if_id(nlh, sizeof(*info));
-	if (!if_id || info->id.proto != IPPROTO_ESP)
+	if_id = read_if_id(nlh, sizeof(info));
+	if (!if_id || info.id.proto != IPPROTO_ESP)
 		return 0;
 	sa = array_add(&x->sas);
 	*sa = (struct net_xfrm_sa){ .if_id = if_id,
-				    .spi = ntohl(info->id.spi),
-				    .dst = read_address(&info->id.daddr, info->family) };
+				    .spi = ntohl(info.id.spi),
+				    .dst = read_address(&info.id.daddr, info.family) };
 	return 0;
 }
 
 static int on_policy(const struct nlmsghdr *nlh, void *user)
 {
-	const struct xfrm_userpolicy_info *info = mnl_nlmsg_get_payload(nlh);
+	struct xfrm_userpolicy_info info;
 	struct net_xfrm *x = user;
 	uint32_t if_id;
 
-	if (nlh->nlmsg_type != XFRM_MSG_NEWPOLICY || mnl_nlmsg_get_payload_len(nlh) < sizeof(*info))
+	if (!netlink_header(nlh, XFRM_MSG_NEWPOLICY, &info, sizeof(info)))
 		return 0;
-	if_id = read_if_id(nlh, sizeof(*info));
+	if_id = read_if_id(nlh, sizeof(info));
 	if (if_id)
 		*array_add(&x->policies) = (struct net_xfrm_policy){ .if_id = if_id,
-								     .index = info->index,
-								     .dir = info->dir };
+								     .index = info.index,
+								     .dir = info.dir };
 	return 0;
 }
 
