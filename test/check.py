@@ -192,13 +192,15 @@ class Run:
         trials as the promises name: what takes an hour elsewhere takes a day there."""
         wrap = ("test/vm/run", "--limit", str(self.budget), "--mem", "4096", "--share", str(OUT),
                 "--env", "SENNIT_LAB_DATAPLANE", "--env", "SENNIT_LAB_PATIENCE", "--")
-        return self.pytest(*args, build=build, wrap=wrap, long=False, env={
-            "SENNIT_LAB_DATAPLANE": "xfrm", "SENNIT_LAB_PATIENCE": "5", **(env or {})})
+        return self.pytest(*(f"test/lab/{name}" for name in args), build=build, wrap=wrap,
+                           long=False, env={"SENNIT_LAB_DATAPLANE": "xfrm",
+                                            "SENNIT_LAB_PATIENCE": "5", **(env or {})})
 
     def vm(self) -> Count:
-        """The machine itself, then the lab in it; with --long all files of that."""
-        chosen = [""] if self.long else LAB_VM
-        return self.pytest("test/vm") + self.vm_lab(*(f"test/lab/{name}" for name in chosen))
+        """The machine itself, the lab in it with sanitizers, and without; with --long all files."""
+        sanitized, chosen = (LAB_ASAN, ("",)) if self.long else (LAB_ASAN[:1], LAB_VM)
+        return self.pytest("test/vm") + self.vm_lab(*sanitized, build="asan", env=SANITIZERS) \
+            + self.vm_lab(*chosen)
 
 
 def c_files() -> list[str]:
@@ -210,7 +212,7 @@ def c_files() -> list[str]:
 # of the lab, what most of the code runs through
 LAB_ASAN = ("test_demo_path.py", "test_restart.py", "test_attach.py", "test_lifecycle.py")
 # of the lab, what differs most with the kernel carrying ESP
-LAB_VM = ("test_demo_path.py", "test_restart.py",
+LAB_VM = ("test_restart.py",
           "test_drift.py::test_kernel[SAs in the kernel flushed]",
           "test_xfrm_numbers.py", "test_xfrm_charon.py", "test_xfrm_holes.py",
           "test_xfrm_survive.py", "test_ipv6.py")
@@ -242,7 +244,7 @@ SUITES = [
     Suite("lab", 720, lambda r: r.pytest("test/lab"), ("gcc",), 9000),
     Suite("lab-asan", 240, lambda r: r.pytest(*(f"test/lab/{name}" for name in LAB_ASAN),
                                               build="asan", env=SANITIZERS), ("asan",), 600),
-    Suite("vm", 600, Run.vm, ("gcc",), 7200),
+    Suite("vm", 1200, Run.vm, ("gcc", "asan"), 14400),
 ]
 
 
