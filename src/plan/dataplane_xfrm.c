@@ -67,6 +67,8 @@ static void add_conn(const struct intent *intent, const struct host *peer, uint3
 	sn_prefix_pair_foreach(&intent->snapshot->overlay, overlay) {
 		const struct sn_prefix all = { .addr = { .family = overlay->addr.family } };
 
+		if (!wire_carries(intent, overlay->addr.family))
+			continue;
 		*array_add(&c->local_ts) = all;
 		*array_add(&c->remote_ts) = all;
 	}

@@ -279,8 +279,11 @@ static void add_postrouting(struct guard *g)
 static void add_families(struct guard *g)
 {
 	sn_prefix_pair_foreach(&g->intent->snapshot->overlay, overlay) {
-		struct guard_family *f = &g->family[g->n_families++];
+		struct guard_family *f = &g->family[g->n_families];
 
+		if (!wire_carries(g->intent, overlay->addr.family))
+			continue;
+		g->n_families++;
 		f->ip = overlay->addr.family == AF_INET6 ? "ip6" : "ip";
 		prefix_text(overlay, f->overlay);
 		add_own(g, f, overlay->addr.family);

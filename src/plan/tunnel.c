@@ -167,7 +167,8 @@ void tunnel_add_route(const struct intent *intent, const struct sn_prefix *dst, 
 		      struct object_set *set)
 {
 	/* we could only send to it with an address that nobody answers: rather unreachable */
-	if (lacks_family(snapshot_self(intent->snapshot), dst->addr.family))
+	if (lacks_family(snapshot_self(intent->snapshot), dst->addr.family) ||
+	    !wire_carries(intent, dst->addr.family))
 		return;
 	wire_add_route(intent, dst, device, set);
 }

@@ -45,16 +45,27 @@ const char *wire_uplink(const struct intent *intent)
 	return intent->config->masquerade && name_is_plain(intent->uplink) ? intent->uplink : NULL;
 }
 
+static bool has_ipv6(const struct intent *intent)
+{
+	array_foreach(&snapshot_self(intent->snapshot)->prefixes, p) {
+		if (p->addr.family == AF_INET6)
+			return true;
+	}
+	return false;
+}
+
 int wire_check(const struct intent *intent, struct sn_error *e)
 {
 	const char *bridge = intent->config->bridge;
 
-	if (wire_carries(intent, AF_INET6) && intent->no_ipv6)
+	if (intent->no_ipv6 && (wire_carries(intent, AF_INET6) || has_ipv6(intent)))
 		return sn_error_set(
 			e, -EOPNOTSUPP,
 			"the overlay %s is IPv6, which this kernel has not (ipv6.disable=1 "
-			"on its command line?); give it IPv6, or the mesh an IPv4 overlay",
-			SN_PREFIX_STR(snapshot_overlay(intent->snapshot, AF_INET6)));
+			"on its command line?); give it IPv6, or %s",
+			SN_PREFIX_STR(snapshot_overlay(intent->snapshot, AF_INET6)),
+			wire_carries(intent, AF_INET6) ? "the mesh an IPv4 overlay"
+						       : "this host no prefix of it");
 	if (!name_is_plain(bridge) || !sn_startswith(bridge, SENNIT_LINK_PREFIX) ||
 	    sn_startswith(bridge, WIRE_VETH_PREFIX) || sn_startswith(bridge, WIRE_XFRM_PREFIX))
 		return sn_error_set(e, -EINVAL,
@@ -66,14 +77,19 @@ int wire_check(const struct intent *intent, struct sn_error *e)
 
 bool wire_carries(const struct intent *intent, uint8_t family)
 {
+	if (family == AF_INET6 && intent->no_ipv6 && snapshot_overlay(intent->snapshot, AF_INET))
+		return false;
 	return snapshot_overlay(intent->snapshot, family) != NULL;
 }
 
 void wire_add_unreachable(const struct intent *intent, struct object_set *set)
 {
 	sn_prefix_pair_foreach(&intent->snapshot->overlay, overlay) {
-		struct object_route *r = &object_set_add(set, OBJECT_ROUTE)->route;
+		struct object_route *r;
 
+		if (!wire_carries(intent, overlay->addr.family))
+			continue;
+		r = &object_set_add(set, OBJECT_ROUTE)->route;
 		r->dst = sn_prefix_network(overlay);
 		r->table = RT_TABLE_MAIN;
 		r->metric = SENNIT_UNREACHABLE_METRIC;

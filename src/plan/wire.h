@@ -38,7 +38,10 @@ void wire_add_bridge(const struct intent *intent, int mtu, struct object_set *se
 /* A link of ours of this name, up, otherwise empty; valid until the next add. */
 struct object_link *wire_add_link(const char *name, enum link_kind kind, int mtu,
 				  struct object_set *set);
-/* The overlay has addresses of this family. */
+/*
+ * There is an overlay of this family, and this host has to do with it: beside one of IPv4 a
+ * kernel without IPv6 does without the other.
+ */
 bool wire_carries(const struct intent *intent, uint8_t family);
 /* net/ipv4/conf/<device>/forwarding = 1, where the overlay has IPv4. */
 void wire_add_forwarding(const struct intent *intent, const char *device, struct object_set *set);

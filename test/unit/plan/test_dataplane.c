@@ -294,6 +294,37 @@ static void libipsec_has_no_tunnel_where_a_side_has_no_subnet(void **state)
 	assert_false(sn_addr_is_set(&w.peers.v[0].overlay_ip));
 }
 
+/* A kernel without IPv6 has its part of the overlay of IPv4, unless it is to have more. */
+static void a_kernel_without_ipv6_does_without_the_second_overlay(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(planes); i++) {
+		_cleanup_mesh_ struct mesh m;
+		_cleanup_wanted_ struct wanted w = { 0 };
+
+		mesh_init(&m, 2, NULL);
+		mesh_add_overlay(&m, "fd42::/32");
+		mesh_add_prefix(&m, 2, "fd42:0:0:2::/64");
+		mesh_finish(&m);
+		m.intent.no_ipv6 = true;
+		expect_want(planes[i], &m, &w);
+		array_foreach(&w.objects.o, o) {
+			_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+			object_add_text(o, &text);
+			if (o->kind == OBJECT_NFT)
+				strbuf_adds(&text, o->nft.text);
+			assert_null(strstr(strbuf_str(&text), "ip6"));
+			assert_null(strstr(strbuf_str(&text), "ipv6"));
+			/* libipsec names the peer's subnets, and makes no policy for them */
+			if (o->kind != OBJECT_IKE_CONN || i == 0)
+				assert_null(strstr(strbuf_str(&text), "::/"));
+		}
+		mesh_add_prefix(&m, 1, "fd42:0:0:1::/64");
+		expect_refusal(planes[i], &m, -EOPNOTSUPP, "or this host no prefix of it");
+	}
+}
+
 /* Heartbeats go by the first family that both hosts have. */
 static void peers_are_met_in_a_family_that_both_have(void **state)
 {
@@ -481,6 +512,7 @@ int main(void)
 		cmocka_unit_test(libipsec_caps_the_mtu_and_says_so),
 		cmocka_unit_test(libipsec_carries_no_more_selectors_than_ike_can_count),
 		cmocka_unit_test(libipsec_has_no_tunnel_where_a_side_has_no_subnet),
+		cmocka_unit_test(a_kernel_without_ipv6_does_without_the_second_overlay),
 		cmocka_unit_test(peers_are_met_in_a_family_that_both_have),
 		cmocka_unit_test(no_local_address_of_the_peers_family_is_that_peers_trouble_only),
 		cmocka_unit_test(a_path_is_the_first_pair_or_the_one_that_the_intent_names),
