@@ -164,15 +164,13 @@ static int on_own_route(const struct nlmsghdr *nlh, void *user)
 	struct strays *s = user;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm) ||
-	    rtm->rtm_protocol != SENNIT_RTPROT || rtm->rtm_family != AF_INET)
+	    rtm->rtm_protocol != SENNIT_RTPROT)
 		return 0;
 	netlink_attrs(nlh, sizeof(*rtm), RTA_TABLE, a);
-	if (!a[RTA_DST] || mnl_attr_get_payload_len(a[RTA_DST]) < 4)
-		return 0;
-	dst.addr.family = AF_INET;
-	memcpy(dst.addr.bytes, mnl_attr_get_payload(a[RTA_DST]), 4);
+	dst.addr = netlink_attr_addr(a[RTA_DST], rtm->rtm_family);
 	dst.len = rtm->rtm_dst_len;
-	if (!sn_prefix_pair_covers(&s->x->snapshot->overlay, &dst) && s->n++ == 0)
+	if (sn_addr_is_set(&dst.addr) && !sn_prefix_pair_covers(&s->x->snapshot->overlay, &dst) &&
+	    s->n++ == 0)
 		s->first = dst;
 	return 0;
 }
@@ -244,7 +242,8 @@ static int on_policy(const struct nlmsghdr *nlh, void *user)
 		return 0;
 	/* messages are aligned to 4 bytes, these have members of 8 */
 	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
-	if (info.dir >= XFRM_POLICY_MAX || info.sel.family != AF_INET)
+	if (info.dir >= XFRM_POLICY_MAX ||
+	    (info.sel.family != AF_INET && info.sel.family != AF_INET6))
 		return 0;
 	netlink_attrs(nlh, sizeof(info), XFRMA_IF_ID, a);
 	src = selector_prefix(&info.sel.saddr, info.sel.prefixlen_s, info.sel.family);

@@ -125,17 +125,6 @@ static const char *device_of(const struct exam *x, int index)
 	return link ? link->o.name : "?";
 }
 
-static struct sn_addr attr_address(const struct nlattr *attr, int family)
-{
-	struct sn_addr a = { 0 };
-
-	if (attr && mnl_attr_get_payload_len(attr) >= (family == AF_INET6 ? 16 : 4)) {
-		a.family = (uint8_t)family;
-		memcpy(a.bytes, mnl_attr_get_payload(attr), sn_addr_size(&a));
-	}
-	return a;
-}
-
 static int on_address(const struct nlmsghdr *nlh, void *user)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
@@ -147,7 +136,8 @@ static int on_address(const struct nlmsghdr *nlh, void *user)
 	if (nlh->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifa))
 		return 0;
 	netlink_attrs(nlh, sizeof(*ifa), IFA_LOCAL, a);
-	found.addr = attr_address(a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS], ifa->ifa_family);
+	found.addr =
+		netlink_attr_addr(a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS], ifa->ifa_family);
 	found.len = ifa->ifa_prefixlen;
 	if (!sn_addr_is_set(&found.addr) || is_ours(x, (int)ifa->ifa_index) ||
 	    carries_tunnels(x, device_of(x, (int)ifa->ifa_index)) ||
@@ -180,7 +170,7 @@ static int on_route(const struct nlmsghdr *nlh, void *user)
 	    rtm->rtm_flags & RTM_F_CLONED)
 		return 0;
 	netlink_attrs(nlh, sizeof(*rtm), RTA_TABLE, a);
-	dst.addr = attr_address(a[RTA_DST], rtm->rtm_family);
+	dst.addr = netlink_attr_addr(a[RTA_DST], rtm->rtm_family);
 	dst.len = rtm->rtm_dst_len;
 	oif = (int)netlink_attr_u32(a[RTA_OIF]);
 	/* a wider one (10.0.0.0/8) goes after ours, charon's own in table 220 are inert */

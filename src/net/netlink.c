@@ -110,6 +110,17 @@ uint32_t netlink_attr_u32(const struct nlattr *attr)
 	return attr && mnl_attr_get_payload_len(attr) >= 4 ? mnl_attr_get_u32(attr) : 0;
 }
 
+struct sn_addr netlink_attr_addr(const struct nlattr *attr, uint8_t family)
+{
+	struct sn_addr a = { .family = family };
+	size_t size = sn_addr_size(&a);
+
+	if (!attr || size == 0 || mnl_attr_get_payload_len(attr) < size)
+		return (struct sn_addr){ 0 };
+	memcpy(a.bytes, mnl_attr_get_payload(attr), size);
+	return a;
+}
+
 void netlink_attr_string(const struct nlattr *attr, char *ret, size_t size)
 {
 	size_t len = attr ? strnlen(mnl_attr_get_str(attr), mnl_attr_get_payload_len(attr)) : 0;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/addr.h"
 #include "base/error.h"
 
 #include <libmnl/libmnl.h>
@@ -84,3 +85,5 @@ void netlink_attrs_nested(const struct nlattr *nest, uint16_t max, const struct 
 /* The number or text of an attribute from the kernel; 0 or "" when it is NULL or too short. */
 uint32_t netlink_attr_u32(const struct nlattr *attr);
 void netlink_attr_string(const struct nlattr *attr, char *ret, size_t size);
+/* An address of this family; unset when it is NULL or too short. */
+struct sn_addr netlink_attr_addr(const struct nlattr *attr, uint8_t family);
