@@ -88,7 +88,7 @@ def advertised(built: programs.Programs,
 
 def test_the_default_route_stays(advertised: tuple[Lab, Router]) -> None:
     lab, router = advertised
-    h1, forwards = lab["h1"], lab.overlay == OVERLAY6
+    h1, forwards = lab["h1"], OVERLAY6 in lab.overlays
     before = [setting(h1, p) for p in (ACCEPT_RA, FORWARDING)]
     assert before == ["1", "0"]
     lab.start()

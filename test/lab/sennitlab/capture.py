@@ -39,9 +39,9 @@ class Capture:
     """tcpdump on the wan's bridge: promiscuous, so it sees what the bridge forwards,
     and what is dropped there by a fault."""
 
-    def __init__(self, wan: Namespace, folder: Path, overlay: str) -> None:
+    def __init__(self, wan: Namespace, folder: Path, overlays: list[str]) -> None:
         self.path = folder / "wan.pcap"
-        self._overlay = overlay
+        self._overlays = overlays
         self._ns = wan
         self._messages = folder / "tcpdump.log"
         self._injected: set[bytes] = set()
@@ -105,7 +105,7 @@ class Capture:
 
     def clear_packets(self, injected: bool = False, since_ns: int = 0) -> list[Clear]:
         """Every packet with an overlay address in clear; those of the tests only if asked."""
-        finder = ClearFinder(self._overlay)
+        finder = ClearFinder(*self._overlays)
         found = []
         for p in self.packets(since_ns):
             where = finder.clear(p.frame)
@@ -117,7 +117,7 @@ class Capture:
         """Judges what came since the last call and gives its room on the disk back: how many
         packets, and those in clear or with the payload of sennit-flows readable."""
         self.sync()
-        finder, found, count = ClearFinder(self._overlay), [], 0
+        finder, found, count = ClearFinder(*self._overlays), [], 0
         for p in pcap.packets(self.path, self._judged):
             count += 1
             self._judged = p.end

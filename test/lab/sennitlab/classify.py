@@ -107,19 +107,20 @@ def classify(frame: bytes) -> str:
 
 
 class ClearFinder:
-    """clear(frame) says where a frame shows an address of the overlay, or None."""
+    """clear(frame) says where a frame shows an address of an overlay, or None."""
 
-    def __init__(self, overlay: str) -> None:
-        network = ip_network(overlay)
-        self._network = int(network.network_address)
-        self._mask = int(network.netmask)
-        self._size = network.max_prefixlen // 8
+    def __init__(self, *overlays: str) -> None:
+        """One of IPv4, of IPv6, or of each."""
+        networks = [ip_network(overlay) for overlay in overlays]
+        self._networks = {n.max_prefixlen // 8: (int(n.netmask), int(n.network_address))
+                          for n in networks}
 
     def _is_overlay(self, data: bytes, at: int, size: int = 4) -> bool:
-        """The address of so many bytes there is one of the overlay."""
-        if size != self._size or at + size > len(data):
+        """The address of so many bytes there is one of an overlay."""
+        if size not in self._networks or at + size > len(data):
             return False
-        return int.from_bytes(data[at:at + size], "big") & self._mask == self._network
+        mask, network = self._networks[size]
+        return int.from_bytes(data[at:at + size], "big") & mask == network
 
     def clear(self, frame: bytes) -> str | None:
         kind, at, tagged = _payload(frame)

@@ -33,11 +33,18 @@ class Container:
                 if link.get("ifname") == INTERFACE
                 for a in link["addr_info"] if a["scope"] == "global"]
 
+    def ip_of(self, version: int) -> Address:
+        """Of IPv4 or IPv6."""
+        addresses = [a for a in self.addresses() if a.version == version]
+        assert len(addresses) == 1, f"{self.name} has the addresses {addresses} of IPv{version}"
+        return addresses[0]
+
     @property
     def ip(self) -> Address:
-        addresses = self.addresses()
-        assert len(addresses) == 1, f"{self.name} has the addresses {addresses}"
-        return addresses[0]
+        """The only one, or that of IPv4."""
+        versions = {a.version for a in self.addresses()}
+        assert versions, f"{self.name} has no address"
+        return self.ip_of(min(versions))
 
     @property
     def mac(self) -> bytes:
@@ -61,9 +68,9 @@ class Container:
         wait_for(lambda: self.ping(target), limit, f"{self.name} reaches {name}",
                  self.host.describe)
 
-    def udp(self, port: int = 0) -> socket.socket:
-        """A UDP socket in here, with a time-out."""
-        v6 = self.ip.version == 6
+    def udp(self, port: int = 0, version: int | None = None) -> socket.socket:
+        """A UDP socket in here, with a time-out; of the family that `ip` is of."""
+        v6 = (version or self.ip.version) == 6
         sock = self.ns.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
         sock.settimeout(patient(2))
         sock.bind(("::" if v6 else "0.0.0.0", port))

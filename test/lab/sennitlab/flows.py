@@ -96,14 +96,14 @@ class Flows:
     """Every container sends to its targets until stop(). A context manager.
 
     rate: packets a second to each target, where a machine is given more time less.
-    pairs None: each to every other. echo: what is asked is answered, so a loss
+    version: 4 or 6 where containers have both. pairs None: each to every other. echo: what is asked is answered, so a loss
     of either way counts for the asker's pair."""
 
     def __init__(self, programs: Programs, folder: Path, containers: list[Container],
                  pairs: set[Pair] | None = None, *, rate: int = 20, size: int = 64,
-                 echo: bool = False, port: int = 7000) -> None:
+                 echo: bool = False, port: int = 7000, version: int | None = None) -> None:
         self._echo = echo
-        self._address = {c.name: str(c.ip) for c in containers}
+        self._address = {c.name: str(c.ip_of(version) if version else c.ip) for c in containers}
         if pairs is None:
             pairs = {(a.name, b.name) for a in containers for b in containers if a is not b}
         self.pairs = pairs

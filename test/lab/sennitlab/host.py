@@ -34,12 +34,13 @@ def troubles(status: dict[str, Any]) -> set[str]:
 
 class Host:
     def __init__(self, host_id: str, number: int, ns: Namespace, address: IPv4Address,
-                 folder: Path, programs: Programs, *, prefix: str, trace: bool = False) -> None:
+                 folder: Path, programs: Programs, *, prefixes: list[str],
+                 trace: bool = False) -> None:
         self.id = host_id
         self.number = number
         self.ns = ns
         self.address = address
-        self.prefix = prefix
+        self.prefix, self.prefixes = prefixes[0], prefixes
         self.folder = folder
         self.log = folder / "sennitd.log"
         self.config = folder / "config.json"

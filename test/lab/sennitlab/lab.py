@@ -18,7 +18,7 @@ from .capture import Capture
 from .container import Container
 from .flows import Flows, Pair
 from .host import Host
-from .metadata import OVERLAY, Mesh, MetadataService, prefix_of
+from .metadata import OVERLAY, Mesh, MetadataService, prefixes_of
 from .netns import Namespace
 from .router import Router
 from .wait import wait_for
@@ -54,7 +54,8 @@ class Lab:
 
     def __init__(self, hosts: int = 3, containers: int = 2, *, trace: bool = False,
                  settings: dict[str, Any] | None = None, capture: bool = True,
-                 permanent_neighbours: bool | None = None, overlay: str = OVERLAY) -> None:
+                 permanent_neighbours: bool | None = None, 
+                 overlay: str | list[str] = OVERLAY) -> None:
         reap.reap()
         self.tag = f"{os.getpid()}x{next(_NUMBERS)}"
         self.programs = programs.find()
@@ -65,14 +66,14 @@ class Lab:
         self._containers_made = 0
         self._flows: list[Flows] = []
         self._trace = trace
-        self.overlay = overlay
+        self.overlays = [overlay] if isinstance(overlay, str) else overlay
         self._settings = settings or {}
         self._capture: Capture | None = None
         self._closed = False
         self.metadata: MetadataService | None = None
         _LIVE.add(self)
         try:
-            self._build(hosts, containers, capture)
+            self._build(hosts, containers, capture, overlay)
             if permanent_neighbours or (permanent_neighbours is None and hosts > 20):
                 self.make_neighbours_permanent()
         except BaseException:
@@ -86,7 +87,8 @@ class Lab:
         self._namespaces[name] = ns
         return ns
 
-    def _build(self, hosts: int, containers: int, capture: bool) -> None:
+    def _build(self, hosts: int, containers: int, capture: bool,
+               overlay: str | list[str]) -> None:
         self.folder.mkdir(mode=0o700)
         self.secret = secret.generate()
         self.secret_file = self.folder / "secret"
@@ -95,8 +97,8 @@ class Lab:
         self.metadata_ns = meta = self._namespace("meta")
         self.wan.connect("meta", meta, METADATA)
         if capture:
-            self._capture = Capture(self.wan.ns, self.folder, self.overlay)
-        self.mesh = Mesh(self.folder / "mesh.json", f"lab-{self.tag}", self.overlay)
+            self._capture = Capture(self.wan.ns, self.folder, self.overlays)
+        self.mesh = Mesh(self.folder / "mesh.json", f"lab-{self.tag}", overlay)
         self.metadata = MetadataService(self.programs.metadata, meta, METADATA, self.mesh.path,
                                         self.folder / "metadata.log")
         for number in range(1, hosts + 1):
@@ -110,10 +112,11 @@ class Lab:
         ns, address = self._namespace(host_id), host_address(number)
         self.wan.connect(host_id, ns, address)
         host = Host(host_id, number, ns, address, self.folder / host_id, self.programs,
-                    trace=self._trace, prefix=prefix_of(self.overlay, number))
+                    trace=self._trace, prefixes=prefixes_of(self.overlays, number))
         self.configure(host)
         self.hosts[host_id] = host
-        self.mesh.add(host_id, address, host.prefix, write=False)
+        self.mesh.add(host_id, address, host.prefix, write=False,
+                      prefixes=host.prefixes)
         return host
 
     def add_router(self, number: int) -> Router:
@@ -127,11 +130,12 @@ class Lab:
         ns = self._namespace(host_id)
         address = router.connect(ns, number)
         host = Host(host_id, number, ns, address, self.folder / host_id, self.programs,
-                    trace=self._trace, prefix=prefix_of(self.overlay, number))
+                    trace=self._trace, prefixes=prefixes_of(self.overlays, number))
         # the metadata service sees the router's address
         self.configure(host, {"host": {"id": host_id}})
         self.hosts[host_id] = host
-        self.mesh.add(host_id, address, host.prefix, write=False)
+        self.mesh.add(host_id, address, host.prefix, write=False,
+                      prefixes=host.prefixes)
         return host
 
     def configure(self, host: Host, settings: dict[str, Any] | None = None) -> None:
@@ -164,10 +168,11 @@ class Lab:
         """A new host at a place that was prepared."""
         host = Host(host_id, number, self._namespaces[place], host_address(number),
                     self.folder / host_id, self.programs, trace=self._trace,
-                    prefix=prefix_of(self.overlay, number))
+                    prefixes=prefixes_of(self.overlays, number))
         self.configure(host)
         self.hosts[host_id] = host
-        self.mesh.add(host_id, host.address, host.prefix, write=False)
+        self.mesh.add(host_id, host.address, host.prefix, write=False,
+                      prefixes=host.prefixes)
         return host
 
     # --- parts
@@ -200,8 +205,12 @@ class Lab:
                 if a is not b and not {a.host.id, b.host.id} & gone
                 and not (across and a.host is b.host)}
 
-    def flows(self, pairs: set[Pair] | None = None, **options: Any) -> Flows:
-        made = Flows(self.programs, self.folder, list(self.containers.values()), pairs, **options)
+    def flows(self, pairs: set[Pair] | None = None, version: int | None = None,
+              **options: Any) -> Flows:
+        """version: among the containers that have an address of it."""
+        among = [c for c in self.containers.values()
+                 if not version or version in {a.version for a in c.addresses()}]
+        made = Flows(self.programs, self.folder, among, pairs, version=version, **options)
         self._flows.append(made)
         return made
 

@@ -19,15 +19,17 @@ PORT = 80
 _EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
-def prefix_of(overlay: str, number: int) -> str:
-    """The prefix of the host of this number."""
-    return f"fd42:0:0:{number:x}::/64" if overlay == OVERLAY6 else f"10.42.{number}.0/24"
+def prefixes_of(overlays: list[str], number: int) -> list[str]:
+    """The prefixes of the host of this number, one in each overlay."""
+    return [f"fd42:0:0:{number:x}::/64" if overlay == OVERLAY6 else f"10.42.{number}.0/24"
+            for overlay in overlays]
 
 
 class Mesh:
     """mesh.json (src/model/mesh_file.h); every change is written at once, whole."""
 
-    def __init__(self, path: Path, mesh_id: str, overlay: str = OVERLAY) -> None:
+    def __init__(self, path: Path, mesh_id: str,
+                 overlay: str | list[str] = OVERLAY) -> None:
         self.path = path
         self.overlay = overlay
         self.id = mesh_id
