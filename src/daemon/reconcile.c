@@ -54,7 +54,7 @@ struct reconcile {
 	bool ending;
 
 	enum phase phase;
-	unsigned only;     /* AROUND: kinds that this pass may be over */
+	unsigned only;     /* AROUND: kinds that this pass may be over; kinds: those asked for */
 	unsigned asked;    /* kinds of the next pass */
 	bool asked_wanted; /* and to ask what is wanted */
 	unsigned kinds;    /* of this one */
@@ -505,6 +505,8 @@ static void end_look(struct reconcile *r)
 /* For one that begins now, and looks at what this one was to look at. */
 static void give_up_looking(struct reconcile *r)
 {
+	if (r->phase == AROUND)
+		r->asked |= r->kinds;
 	if (r->phase == LOOKING) {
 		object_set_fini(&r->observed);
 		r->asked |= r->kinds;
@@ -551,18 +553,22 @@ static bool take_wanted(struct reconcile *r)
 	return r->wanted != NULL;
 }
 
-/* What is around is known. */
+/*
+ * What is around is known, as of some moment of the look: what was asked for since it began
+ * may be about what it has not seen, and is for the next pass.
+ */
 static void end_around(struct reconcile *r)
 {
-	unsigned only = r->only;
+	unsigned since = r->asked;
 
 	r->phase = IDLE;
+	r->asked = r->kinds;
 	if (!take_wanted(r)) {
-		r->asked &= ~only;
+		r->asked = since & ~r->only;
 		return;
 	}
-	r->kinds = r->asked & only;
-	r->asked &= ~only;
+	r->kinds = r->asked & r->only;
+	r->asked = (r->asked & ~r->only) | since;
 	look_at_charon(r);
 	if (!r->kinds && !has_change(r)) {
 		if (r->asked)
@@ -582,6 +588,8 @@ static void start_pass(struct reconcile *r, unsigned only)
 		return;
 	}
 	r->only = only;
+	r->kinds = r->asked & only;
+	r->asked &= ~only;
 	r->phase = AROUND;
 	hand_over(r, run_look_around);
 }

@@ -30,6 +30,8 @@ struct world {
 	struct object_set kernel;
 	unsigned unknown; /* kinds that cannot be read */
 	unsigned kernel_looks;
+	unsigned around_looks;
+	bool held_around;    /* a look around does not end */
 	bool held;           /* a look at the kernel does not end */
 	unsigned turns;      /* of the timer, while it is */
 	bool refuses_tables; /* nftables is there, but not what the guard needs */
@@ -65,14 +67,14 @@ static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
 /* --- stand-ins --------------------------------------------------------------- */
 
 /* As for a kernel whose lock somebody else has. */
-static void wait_while_held(void)
+static void wait_while(const bool *held)
 {
 	struct timespec limit;
 
 	clock_gettime(CLOCK_REALTIME, &limit);
 	limit.tv_sec += LIMIT_MS / 1000;
 	pthread_mutex_lock(&lock);
-	while (w.held && pthread_cond_timedwait(&released, &lock, &limit) == 0)
+	while (*held && pthread_cond_timedwait(&released, &lock, &limit) == 0)
 		;
 	pthread_mutex_unlock(&lock);
 }
@@ -90,7 +92,7 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 			object_set_add_copy(ret, o);
 	pthread_mutex_unlock(&lock);
 	object_set_sort(ret);
-	wait_while_held();
+	wait_while(&w.held);
 }
 
 const char *net_last_failure(const struct net *net)
@@ -197,6 +199,10 @@ static bool hook_prepare(void *user)
 static void hook_look_around(void *user)
 {
 	(void)user;
+	pthread_mutex_lock(&lock);
+	w.around_looks++;
+	pthread_mutex_unlock(&lock);
+	wait_while(&w.held_around);
 }
 
 static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_news)
@@ -381,10 +387,15 @@ static bool is_looking(struct world *world)
 	return world->kernel_looks > 0;
 }
 
-static void hold_kernel(bool held)
+static bool is_around(struct world *world)
+{
+	return world->around_looks > 0;
+}
+
+static void hold(bool *what, bool held)
 {
 	pthread_mutex_lock(&lock);
-	w.held = held;
+	*what = held;
 	pthread_cond_broadcast(&released);
 	pthread_mutex_unlock(&lock);
 }
@@ -583,13 +594,31 @@ static void the_loop_turns_while_the_kernel_makes_wait(void **state)
 {
 	(void)state;
 	want_guard();
-	hold_kernel(true);
+	hold(&w.held, true);
 	begin();
 	run_until(is_looking);
 	run_until(turned_often);
 	assert_false(has_table(&w));
-	hold_kernel(false);
+	hold(&w.held, false);
 	run_until(has_table);
+}
+
+/* An address may have come behind the moment at which it was asked for. */
+static void what_changes_within_a_look_around_is_looked_at(void **state)
+{
+	(void)state;
+	want_guard();
+	begin();
+	run_until(passed_twice);
+	w.around_looks = 0;
+	hold(&w.held_around, true);
+	reconcile_request(w.r, OBJECT_BIT(OBJECT_ADDRESS), false);
+	run_until(is_around);
+	reconcile_request(w.r, OBJECT_BIT(OBJECT_ADDRESS), false);
+	hold(&w.held_around, false);
+	w.around_looks = 0;
+	/* not only when the next look of all is due */
+	assert_true(run_until(is_around) < RECONCILE_IKE_MS / 2);
 }
 
 int main(void)
@@ -619,6 +648,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(the_loop_turns_while_the_kernel_makes_wait, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(what_changes_within_a_look_around_is_looked_at,
+						setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
