@@ -67,6 +67,7 @@ struct reconcile {
 	const struct wanted *wanted;
 	struct wanted_change change;    /* of this pass: routes that are not looked at */
 	struct object_set observed;     /* this pass */
+	char unread[256];               /* why some of it could not be; "": it could */
 	struct object_set observed_ike; /* as of the last look, for the preview */
 	unsigned known_ike;
 	bool of_ike;  /* this pass is over charon's objects too */
@@ -342,7 +343,7 @@ static void note_guard(struct reconcile *r, bool known)
 static void note_reading(struct reconcile *r)
 {
 	struct reconcile_status *s = &r->status;
-	const char *failure = net_last_failure(r->net);
+	const char *failure = r->unread;
 
 	if (*failure && !streq(failure, s->unread))
 		log_error("the kernel's state cannot be read: %s", failure);
@@ -430,6 +431,8 @@ static void run_look(void *job)
 	struct reconcile *r = job;
 
 	net_observe(r->net, &r->wanted->objects, &r->observed, &r->known);
+	/* whoever previews meanwhile reads for himself */
+	snprintf(r->unread, sizeof(r->unread), "%s", net_last_failure(r->net));
 }
 
 /* Net steps one after the other, up to one of charon's. */
@@ -798,24 +801,36 @@ static const struct wanted *peek_wanted(struct reconcile *r)
 	return r->wanted;
 }
 
-void reconcile_preview(struct reconcile *r, struct strbuf *out, size_t *ret_steps)
+static void print_unknown(const struct reconcile *r, unsigned known, struct strbuf *out)
+{
+	if ((known & OBJECT_ALL_NET) != OBJECT_ALL_NET)
+		strbuf_addf(out, "not known: what the kernel has (%s)\n", net_last_failure(r->net));
+	if (!r->known_ike)
+		strbuf_adds(out, "not known: what charon has, which has not told it\n");
+}
+
+int reconcile_preview(struct reconcile *r, struct strbuf *out, size_t *ret_steps,
+		      struct sn_error *e)
 {
 	_cleanup_object_set_ struct object_set observed = { 0 };
 	const struct wanted *wanted;
 	_cleanup_plan_ struct plan plan = { 0 };
 	unsigned known = 0;
 
-	*ret_steps = 0;
 	/* net is the hand's else */
 	loop_worker_drain(r->hand);
 	wanted = peek_wanted(r);
 	if (!wanted)
-		return;
+		return sn_error_set(e, -EAGAIN,
+				    "this host is being looked at for the first time; ask again in "
+				    "a moment");
 	net_observe(r->net, &wanted->objects, &observed, &known);
 	array_foreach(&r->observed_ike.o, o)
 		object_set_add_copy(&observed, o);
 	object_set_sort(&observed);
 	plan_build(&wanted->objects, &observed, known | r->known_ike, &plan);
 	plan_print(&plan, out);
+	print_unknown(r, known, out);
 	*ret_steps = plan.steps.n;
+	return 0;
 }

@@ -103,6 +103,8 @@ struct reconcile_status {
 const struct reconcile_status *reconcile_get_status(const struct reconcile *r);
 /*
  * What a pass would do now, as text, without doing it. Kernel objects are
- * observed now, charon's as of the last pass.
+ * observed now, charon's as of the last pass; what is not known is said, a line each.
+ * 0, or -EAGAIN with e while the first pass has not looked yet.
  */
-void reconcile_preview(struct reconcile *r, struct strbuf *out, size_t *ret_steps);
+int reconcile_preview(struct reconcile *r, struct strbuf *out, size_t *ret_steps,
+		      struct sn_error *e);

@@ -21,6 +21,7 @@ static int verb_plan(json_t *args, int fd, json_t **ret, struct sn_error *e, voi
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	struct daemon *d = user;
 	size_t steps;
+	int r;
 
 	(void)args;
 	(void)fd;
@@ -28,8 +29,10 @@ static int verb_plan(json_t *args, int fd, json_t **ret, struct sn_error *e, voi
 		return sn_error_set(e, -EAGAIN, "no snapshot of the mesh is known yet%s%s",
 				    d->metadata_error ? ": " : "",
 				    d->metadata_error ? d->metadata_error : "");
-	reconcile_preview(d->reconcile, &text, &steps);
-	if (steps == 0)
+	r = reconcile_preview(d->reconcile, &text, &steps, e);
+	if (r < 0)
+		return r;
+	if (text.len == 0)
 		strbuf_adds(&text, "nothing to do: this host is as it should be");
 	*ret = json_pack("{s:I, s:s}", "steps", (json_int_t)steps, "text", strbuf_str(&text));
 	return 0;

@@ -36,10 +36,13 @@ json_t *status_attachments(struct daemon *d)
 	return json_array();
 }
 
-void reconcile_preview(struct reconcile *r, struct strbuf *ret, size_t *ret_steps)
+int reconcile_preview(struct reconcile *r, struct strbuf *ret, size_t *ret_steps,
+		      struct sn_error *e)
 {
+	(void)e;
 	sn_require(!r && ret->len == 0);
 	*ret_steps = 0;
+	return 0;
 }
 
 void reconcile_flush(struct reconcile *r)

@@ -29,6 +29,7 @@ struct world {
 	struct reconcile_news news; /* told once */
 	struct object_set kernel;
 	unsigned unknown; /* kinds that cannot be read */
+	const char *failure;
 	unsigned kernel_looks;
 	unsigned around_looks;
 	bool held_around;    /* a look around does not end */
@@ -55,6 +56,9 @@ struct world {
 	unsigned others;   /* objects made that are no guard */
 	bool flush_within; /* somebody attaches when a look has begun, once */
 	unsigned flushes;
+	bool preview_within; /* somebody previews when a look around has begun, once */
+	int previewed;       /* what that was told */
+	struct loop_deferred *preview;
 	struct loop_deferred *flush;
 	bool (*until)(struct world *w);
 	int64_t limit;
@@ -87,6 +91,7 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 	pthread_mutex_lock(&lock);
 	w.kernel_looks++;
 	*ret_known = OBJECT_ALL_NET & ~w.unknown;
+	w.failure = w.unknown ? "table: nftables is not there" : "";
 	array_foreach(&w.kernel.o, o)
 		if (*ret_known & OBJECT_BIT(o->kind))
 			object_set_add_copy(ret, o);
@@ -98,7 +103,7 @@ void net_observe(struct net *net, const struct object_set *also, struct object_s
 const char *net_last_failure(const struct net *net)
 {
 	(void)net;
-	return w.unknown ? "table: nftables is not there" : "";
+	return w.failure;
 }
 
 static int apply(const struct object *o, struct sn_error *e)
@@ -193,6 +198,8 @@ static void on_answer(void *user)
 static bool hook_prepare(void *user)
 {
 	(void)user;
+	if (w.preview_within)
+		loop_deferred_schedule(w.preview);
 	return true;
 }
 
@@ -235,6 +242,17 @@ static void on_flush(void *user)
 	w.flushes++;
 	reconcile_flush(w.r);
 	assert_true(w.kernel.o.n == w.wanted.objects.o.n);
+}
+
+static void on_preview(void *user)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct sn_error e;
+	size_t steps;
+
+	(void)user;
+	w.preview_within = false;
+	w.previewed = reconcile_preview(w.r, &text, &steps, &e);
 }
 
 /* --- fixture ----------------------------------------------------------------- */
@@ -314,6 +332,7 @@ static int setup(void **state)
 	w.look = loop_timer_new(w.loop, look, NULL);
 	w.answer = loop_deferred_new(w.loop, on_answer, NULL);
 	w.flush = loop_deferred_new(w.loop, on_flush, NULL);
+	w.preview = loop_deferred_new(w.loop, on_preview, NULL);
 	w.r = reconcile_new(w.loop, NULL, &hooks);
 	return 0;
 }
@@ -325,6 +344,7 @@ static int teardown(void **state)
 	loop_timer_free(w.look);
 	loop_deferred_free(w.answer);
 	loop_deferred_free(w.flush);
+	loop_deferred_free(w.preview);
 	loop_free(w.loop);
 	wanted_fini(&w.wanted);
 	object_set_fini(&w.kernel);
@@ -621,6 +641,52 @@ static void what_changes_within_a_look_around_is_looked_at(void **state)
 	assert_true(run_until(is_around) < RECONCILE_IKE_MS / 2);
 }
 
+static bool has_not_read(struct world *world)
+{
+	return reconcile_get_status(world->r)->unread[0] != '\0';
+}
+
+static void a_preview_says_what_is_not_known(void **state)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct sn_error e;
+	size_t steps;
+
+	(void)state;
+	want_guard();
+	w.preview_within = true;
+	begin();
+	run_until(passed_twice);
+	assert_int_equal(w.previewed, -EAGAIN);
+	w.unknown = OBJECT_BIT(OBJECT_NFT);
+	assert_int_equal(reconcile_preview(w.r, &text, &steps, &e), 0);
+	assert_int_equal(steps, 0);
+	assert_string_equal(strbuf_str(&text),
+			    "not known: what the kernel has (table: nftables is not there)\n"
+			    "not known: what charon has, which has not told it\n");
+}
+
+static void a_preview_hides_no_failure_from_a_pass(void **state)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct sn_error e;
+	size_t steps;
+
+	(void)state;
+	want_guard();
+	begin();
+	run_until(passed_twice);
+	w.kernel_looks = 0;
+	w.unknown = OBJECT_BIT(OBJECT_NFT);
+	hold(&w.held, true);
+	reconcile_request(w.r, OBJECT_BIT(OBJECT_ADDRESS), false);
+	run_until(is_looking);
+	w.unknown = 0;
+	hold(&w.held, false);
+	assert_int_equal(reconcile_preview(w.r, &text, &steps, &e), 0);
+	run_until(has_not_read);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -647,6 +713,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_flush_within_a_look_does_all_at_once, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(the_loop_turns_while_the_kernel_makes_wait, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_preview_says_what_is_not_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_preview_hides_no_failure_from_a_pass, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_changes_within_a_look_around_is_looked_at,
 						setup, teardown),
