@@ -51,8 +51,9 @@ class Scene:
     def ip(self, *lines: str) -> None:
         self.host.ns.ip(*lines)
 
-    def sysctl(self, path: str, value: str) -> None:
-        self.host.ns.run("sh", "-c", f"echo {value} > /proc/sys/{path}")
+    def sysctl(self, path: str, *values: str) -> None:
+        """One after the other, at once."""
+        self.host.ns.run("sh", "-c", "".join(f"echo {v} >/proc/sys/{path};" for v in values))
 
     def read(self, path: str) -> str:
         return self.host.ns.run("cat", f"/proc/sys/{path}").stdout.strip()
@@ -323,8 +324,8 @@ KERNEL = [
           lambda s: s.sysctl(f"net/ipv4/conf/{s.bridge}/forwarding", "0"), settings,
           kinds=("sysctl",)),
     Drift("sysctl", "ip_forward on and off",
-          lambda s: (s.sysctl("net/ipv4/ip_forward", "1"), s.sysctl("net/ipv4/ip_forward", "0")),
-          settings, kinds=("sysctl",)),
+          # who sees it on takes it for a wish: what is set right then is not counted as a repair
+          lambda s: s.sysctl("net/ipv4/ip_forward", "1", "0"), settings, kinds=("sysctl",)),
     Drift("sysctl", "IPv6 of the bridge on",
           lambda s: s.sysctl(f"net/ipv6/conf/{s.bridge}/disable_ipv6", "0"), settings,
           bound=GLANCE_BOUND, kinds=("sysctl",)),
