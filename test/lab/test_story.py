@@ -12,7 +12,7 @@ from typing import Any
 
 
 from sennitlab import Lab, bound, proc
-from sennitlab.host import Host
+from sennitlab.host import Host, troubles
 from sennitlab.kernel import own_addresses, own_links, own_routes, own_tables
 from sennitlab.sas import same_tunnel, sas_of
 from sennitlab.wan import host_address, mac_of
@@ -46,7 +46,7 @@ def objects(lab: Lab, host: Host) -> str:
         "addresses": own_addresses(host),
         "rules": host.ns.run("ip", "rule").stdout + host.ns.run("ip", "-6", "rule").stdout,
         "peers": sorted(f"{p['id']} {p['state']}" for p in host.status()["peers"]),
-        "problems": [p["what"] for p in host.status()["problems"]],
+        "problems": sorted(troubles(host.status())),
         "conns": sorted(f"{name} {conn['local_addrs']} {conn['remote_addrs']}"
                         for name, conn in conns.items()),
         "keys": sorted(keys),
