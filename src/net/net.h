@@ -83,8 +83,8 @@ typedef void (*net_changed_fn)(unsigned kinds, const char *device, void *user);
 int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e);
 
 /*
- * The kernel's ESP SAs and its policies, of those that have a number (if_id). Whose
- * they are the number says; policies[].index is the kernel's own name for one.
+ * The kernel's ESP SAs that have keys and its policies, of those that have a number
+ * (if_id). Whose they are the number says; policies[].index is the kernel's own name for one.
  */
 struct net_xfrm_sa {
 	uint32_t if_id;

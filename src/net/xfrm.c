@@ -28,16 +28,18 @@ static void write_address(const struct sn_addr *addr, xfrm_address_t *ret)
 	memcpy(ret, addr->bytes, addr->family == AF_INET ? sizeof(ret->a4) : sizeof(ret->a6));
 }
 
-static uint32_t read_if_id(const struct nlmsghdr *nlh, size_t header_size)
+/*
+ * Not what the kernel puts in the place of an SA that it misses, with the very SPI
+ * of the policy, and keeps for half a minute.
+ */
+static bool has_keys(const struct nlattr **a)
 {
-	const struct nlattr *a[XFRMA_IF_ID + 1];
-
-	netlink_attrs(nlh, header_size, XFRMA_IF_ID, a);
-	return netlink_attr_u32(a[XFRMA_IF_ID]);
+	return a[XFRMA_ALG_AEAD] || a[XFRMA_ALG_CRYPT];
 }
 
 static int on_sa(const struct nlmsghdr *nlh, void *user)
 {
+	const struct nlattr *a[XFRMA_IF_ID + 1];
 	struct xfrm_usersa_info info;
 	struct net_xfrm *x = user;
 	struct net_xfrm_sa *sa;
@@ -45,8 +47,9 @@ static int on_sa(const struct nlmsghdr *nlh, void *user)
 
 	if (!netlink_header(nlh, XFRM_MSG_NEWSA, &info, sizeof(info)))
 		return 0;
-	if_id = read_if_id(nlh, sizeof(info));
-	if (!if_id || info.id.proto != IPPROTO_ESP)
+	netlink_attrs(nlh, sizeof(info), XFRMA_IF_ID, a);
+	if_id = netlink_attr_u32(a[XFRMA_IF_ID]);
+	if (!if_id || info.id.proto != IPPROTO_ESP || !has_keys(a))
 		return 0;
 	sa = array_add(&x->sas);
 	*sa = (struct net_xfrm_sa){ .if_id = if_id,
@@ -57,13 +60,15 @@ static int on_sa(const struct nlmsghdr *nlh, void *user)
 
 static int on_policy(const struct nlmsghdr *nlh, void *user)
 {
+	const struct nlattr *a[XFRMA_IF_ID + 1];
 	struct xfrm_userpolicy_info info;
 	struct net_xfrm *x = user;
 	uint32_t if_id;
 
 	if (!netlink_header(nlh, XFRM_MSG_NEWPOLICY, &info, sizeof(info)))
 		return 0;
-	if_id = read_if_id(nlh, sizeof(info));
+	netlink_attrs(nlh, sizeof(info), XFRMA_IF_ID, a);
+	if_id = netlink_attr_u32(a[XFRMA_IF_ID]);
 	if (if_id)
 		*array_add(&x->policies) = (struct net_xfrm_policy){ .if_id = if_id,
 								     .index = info.index,

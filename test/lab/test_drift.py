@@ -117,9 +117,10 @@ def takes_foreign(drift: Drift) -> bool:
 
 def check(lab: Lab, scene: Scene, table: Table, foreign: Foreign, drift: Drift) -> None:
     settle(lab, scene)
-    stood = foreign.look()
+    stood, told = foreign.look(), scene.host.log.stat().st_size
     row = measure(lab, scene, table, drift)
     assert row.seconds <= bound(drift.bound), f"{drift}: repaired only after {row.seconds:.2f} s"
+    assert drift.says in scene.host.log.read_bytes()[told:].decode(), "who repaired it?"
     missing = [kind for kind in drift.kinds if row.repairs[kind] < 1]
     assert not missing, f"{drift}: no repair of {missing} was counted: {row.repairs}"
     if takes_foreign(drift):

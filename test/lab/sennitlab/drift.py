@@ -22,6 +22,7 @@ from .sas import same_tunnel, sas_of, tunnel_of
 EVENT_BOUND = 1.0    # what the kernel or charon tells
 GLANCE_BOUND = 4.0   # what is looked at every few seconds
 FULL_BOUND = 30.0    # what only a full pass sees
+LOST = "the kernel has lost SAs or policies of its tunnel"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Drift:
     bound: float = EVENT_BOUND
     kinds: tuple[str, ...] = ()  # whose repairs /metrics counts
     brutal: bool = False  # takes foreign objects away by the kernel's own rules
+    says: str = ""  # in the log, who it was that repaired
 
     def __str__(self) -> str:
         return f"{self.what} {self.change}"
@@ -346,13 +348,13 @@ if DATAPLANE == "xfrm":
         Drift("tunnel's link", "MTU changed",
               lambda s: s.ip(f"link set dev {s.device} mtu 1234"), links, kinds=("link",)),
         Drift("SAs in the kernel", "flushed", lambda s: s.ip("xfrm state flush"), kernels_part,
-              bound=10.0),
+              bound=10.0, says=LOST),
         Drift("SAs in the kernel", "the incoming one deleted",
-              lambda s: delete_sa(s, s.host, s.peer), kernels_part, bound=10.0),
+              lambda s: delete_sa(s, s.host, s.peer), kernels_part, bound=10.0, says=LOST),
         Drift("SAs in the kernel", "the outgoing one deleted",
-              lambda s: delete_sa(s, s.lab[s.peer], s.host.id), kernels_part, bound=10.0),
+              lambda s: delete_sa(s, s.lab[s.peer], s.host.id), kernels_part, bound=10.0, says=LOST),
         Drift("policies in the kernel", "flushed", lambda s: s.ip("xfrm policy flush"),
-              kernels_part, bound=10.0),
+              kernels_part, bound=10.0, says=LOST),
     ]
 
 
