@@ -132,6 +132,7 @@ struct daemon {
 		char id[SN_ID_SIZE];
 		uint64_t ike_boot;     /* of its charon, as heartbeats tell; 0: not known yet */
 		int64_t ike_boot_seen; /* when a heartbeat told that last, sn_now_ms() */
+		unsigned view;         /* what it thinks of us, as heartbeats tell */
 		char said[128]; /* charon's last words on it that were logged, since it was up */
 		/* of paths.c */
 		int64_t path_since_ms; /* when another one was tried last; 0: never */
@@ -211,8 +212,8 @@ void peers_ike_error(struct daemon *d, const char *peer, const char *text);
 void leftovers_init(struct daemon *d);
 void leftovers_fini(struct daemon *d);
 /*
- * charon came or went, who is a peer has changed, or one fell silent: looks soon, and until
- * charon and the kernel agree.
+ * charon came or went, who is a peer has changed, one fell silent or says that we are: looks
+ * soon, and until charon and the kernel agree.
  */
 void leftovers_look(struct daemon *d);
 

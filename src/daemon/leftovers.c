@@ -11,8 +11,9 @@
  *
  * What the kernel lost (`ip xfrm state flush`), charon does not miss: it would say
  * that the tunnel stands until its keys are due, an hour in which nothing passes.
- * Such a tunnel is ended, for a new one. It is looked for when a peer is silent, and
- * now and then: a lost policy may stop the containers' packets and not the host's own.
+ * Such a tunnel is ended, for a new one. It is looked for when a peer is silent or
+ * says that we are, and now and then: a lost policy may stop the containers' packets and
+ * not the host's own.
  */
 #include "daemon/daemon.h"
 

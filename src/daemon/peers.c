@@ -148,12 +148,23 @@ static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
 	boot->ike_boot_seen = sn_now_ms();
 }
 
+/* Who hears us no more, but is heard: is it the kernel that lost the SA to it? */
+static void note_view(struct daemon *d, const char *peer, unsigned view)
+{
+	struct peer_boot *boot = peers_find(d, peer);
+
+	if (view == PEER_DOWN && boot->view != PEER_DOWN)
+		leftovers_look(d);
+	boot->view = view;
+}
+
 static void on_heartbeat(const char *peer, const struct heartbeat *hb, void *user)
 {
 	struct daemon *d = user;
 	int64_t now = loop_now(d->loop);
 
 	note_boot(d, peer, hb->ike_boot);
+	note_view(d, peer, hb->view);
 	health_peer_ike(d->health, peer, hb->ike_away, now);
 	health_heartbeat(d->health, peer, hb->daemon_boot, hb->seq, now);
 	run_soon(d);
