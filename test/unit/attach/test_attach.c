@@ -528,7 +528,9 @@ static void one_of_each_family_is_given_and_freed(void **state)
 	assert_string_equal(attach_two(as, 10, "10.42.1.5", NULL), "10.42.1.5/29, fd42::4/64");
 	expect_consistent(as);
 	assert_int_equal(attachments_detach_id(as, attachments_all(as, &n)->id, NULL), 0);
-	assert_string_equal(attach_two(as, 11, "10.42.1.2", "fd42::2"), "10.42.1.2/29, fd42::2/64");
+	/* both rest as long as they can */
+	assert_string_equal(attach_two(as, 11, NULL, NULL), "10.42.1.6/29, fd42::5/64");
+	assert_string_equal(attach_two(as, 12, "10.42.1.2", "fd42::2"), "10.42.1.2/29, fd42::2/64");
 }
 
 /* As the file of an earlier sennit leaves it: what is attached goes on with what it has. */
