@@ -175,7 +175,10 @@ static bool has_sa(const struct net_xfrm *x, uint32_t if_id, uint32_t spi)
 	return x->sas.n && bsearch(&key, x->sas.v, x->sas.n, sizeof(key), cmp_sa);
 }
 
-/* For packets to the host, from it and through it. */
+/*
+ * For packets to the host, from it and through it, of each family that there are any for:
+ * with an overlay of both the peer may have agreed to one alone.
+ */
 static bool has_policies(const struct net_xfrm *x, uint32_t if_id)
 {
 	const unsigned all = 1U << XFRM_POLICY_IN | 1U << XFRM_POLICY_OUT | 1U << XFRM_POLICY_FWD;
@@ -183,13 +186,14 @@ static bool has_policies(const struct net_xfrm *x, uint32_t if_id)
 	const struct net_xfrm_policy *p =
 		x->policies.n ? bsearch(&key, x->policies.v, x->policies.n, sizeof(key), cmp_policy)
 			      : NULL;
-	unsigned found = 0;
+	unsigned found[SN_FAMILIES] = { 0 };
 
 	while (p && p > x->policies.v && p[-1].if_id == if_id)
 		p--;
 	for (; p && p < end && p->if_id == if_id; p++)
-		found |= 1U << p->dir;
-	return (found & all) == all;
+		found[sn_family_index(p->family)] |= all & 1U << p->dir;
+	return (found[0] == 0 || found[0] == all) && (found[1] == 0 || found[1] == all) &&
+	       (found[0] || found[1]);
 }
 
 /* Since when this child is not whole in the kernel: now, if it was at the last look. */

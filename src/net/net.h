@@ -94,7 +94,8 @@ struct net_xfrm_sa {
 struct net_xfrm_policy {
 	uint32_t if_id;
 	uint32_t index;
-	uint8_t dir; /* XFRM_POLICY_IN, … of linux/xfrm.h */
+	uint8_t dir;    /* XFRM_POLICY_IN, … of linux/xfrm.h */
+	uint8_t family; /* of the packets that it is for */
 };
 struct net_xfrm {
 	ARRAY(struct net_xfrm_sa) sas; /* by SPI */

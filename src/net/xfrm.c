@@ -70,9 +70,11 @@ static int on_policy(const struct nlmsghdr *nlh, void *user)
 	netlink_attrs(nlh, sizeof(info), XFRMA_IF_ID, a);
 	if_id = netlink_attr_u32(a[XFRMA_IF_ID]);
 	if (if_id)
-		*array_add(&x->policies) = (struct net_xfrm_policy){ .if_id = if_id,
-								     .index = info.index,
-								     .dir = info.dir };
+		*array_add(&x->policies) =
+			(struct net_xfrm_policy){ .if_id = if_id,
+						  .index = info.index,
+						  .dir = info.dir,
+						  .family = (uint8_t)info.sel.family };
 	return 0;
 }
 
