@@ -13,8 +13,8 @@
  * fails after undoes the kernel, but for a drop: the entry then is gone here
  * and not ready on disk, which the next write or the next start sets right.
  *
- * The MAC is a function of mesh and address (IPv4's where there are two): who gets an address again
- *has the MAC that its neighbours still remember.
+ * The MAC is a function of mesh and address (IPv4's where there are two): who gets an
+ * address again has the MAC that its neighbours still remember.
  */
 #include "attach/attach.h"
 
