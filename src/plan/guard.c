@@ -189,7 +189,6 @@ static bool ipv6_is_ours(const struct intent *intent)
 static void add_forward(struct guard *g)
 {
 	const struct config *config = g->intent->config;
-	bool both = g->n_families == SN_FAMILIES, ours6 = ipv6_is_ours(g->intent);
 
 	chain_begin(g->b, "forward", "filter", "forward", "filter");
 	RULE(g, "iif%s oif%s goto into_tunnel", g->bridge, g->devices);
@@ -207,9 +206,8 @@ static void add_forward(struct guard *g)
 	RULE(g, "oif%s drop", g->bridge);
 	/* forwarding IPv6 may be the host's own all the same */
 	if (uplink_is_ours(g->intent))
-		RULE(g, "%siifname \"%s\" drop", both && !ours6 ? "meta nfproto ipv4 " : "",
-		     wire_uplink(g->intent));
-	if (ours6)
+		RULE(g, "meta nfproto ipv4 iifname \"%s\" drop", wire_uplink(g->intent));
+	if (ipv6_is_ours(g->intent))
 		RULE(g, "meta nfproto ipv6 drop");
 	strbuf_adds(g->b, CHAIN_END);
 

@@ -214,6 +214,27 @@ static void an_uplink_of_an_odd_name_is_left_alone(void **state)
 	}
 }
 
+/* A router of IPv6 that did not forward IPv4 goes on with the one, and not with the other. */
+static void what_is_dropped_at_the_uplink_is_of_a_family_we_forward(void **state)
+{
+	(void)state;
+	for (unsigned bits = 0; bits < 4; bits++) {
+		_cleanup_mesh_ struct mesh m;
+		_cleanup_wanted_ struct wanted w = { 0 };
+
+		mesh_init(&m, 2, NULL);
+		if (bits & 1)
+			mesh_add_overlay(&m, "fd42::/32");
+		mesh_finish(&m);
+		m.intent.ipv6_forwarding = bits & 2;
+		expect_want(&dataplane_libipsec, &m, &w);
+		assert_non_null(
+			strstr(table_text(&w), "\t\tmeta nfproto ipv4 iifname \"eth0\" drop\n"));
+		assert_null(strstr(table_text(&w), "\t\tiifname \"eth0\" drop\n"));
+		assert_int_equal(!!strstr(table_text(&w), "meta nfproto ipv6 drop"), bits == 1);
+	}
+}
+
 static void a_secret_listed_twice_is_one_key(void **state)
 {
 	_cleanup_mesh_ struct mesh m;
@@ -508,6 +529,7 @@ int main(void)
 		cmocka_unit_test(both_refuse_an_ipv6_overlay_on_a_kernel_without),
 		cmocka_unit_test(bridge_names_that_the_guard_would_mistake_are_refused),
 		cmocka_unit_test(an_uplink_of_an_odd_name_is_left_alone),
+		cmocka_unit_test(what_is_dropped_at_the_uplink_is_of_a_family_we_forward),
 		cmocka_unit_test(a_secret_listed_twice_is_one_key),
 		cmocka_unit_test(libipsec_caps_the_mtu_and_says_so),
 		cmocka_unit_test(libipsec_carries_no_more_selectors_than_ike_can_count),
