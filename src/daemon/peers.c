@@ -236,6 +236,8 @@ void peers_update(struct daemon *d)
 			health_add(d->health, w->id, loop_now(d->loop));
 		}
 		note_nat(d, w->id);
+		health_can_measure(d->health, w->id, sn_addr_is_set(&w->overlay_ip),
+				   loop_now(d->loop));
 	}
 	memcpy(settings.mesh_id, d->snapshot->mesh_id, sizeof(settings.mesh_id));
 	memcpy(settings.self, d->snapshot->self_id, sizeof(settings.self));

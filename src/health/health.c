@@ -66,6 +66,7 @@ struct peer {
 	enum peer_cause ike_cause;
 	char ike_text[160];
 
+	bool unmeasured; /* nothing is asked or heard by its tunnel */
 	bool can_ask;
 	struct peer_ports ports;
 	int64_t ports_ms;    /* when ports were found so; 0: not since it was last heard */
@@ -497,6 +498,18 @@ void health_ports(struct health *h, const char *id, const struct peer_ports *por
 		p->answered_ms = now;
 }
 
+void health_can_measure(struct health *h, const char *id, bool can, int64_t now)
+{
+	struct peer *p = find(h, id);
+
+	if (!p || p->unmeasured == !can)
+		return;
+	p->unmeasured = !can;
+	/* its time to answer begins */
+	if (can && is_carrying(p))
+		p->heard_ms = p->carrying_ms = now;
+}
+
 /* charon said why, or the ports did: a first connection need not have all its time. */
 static bool is_explained(const struct peer *p, int64_t now)
 {
@@ -515,6 +528,18 @@ static void tick_silent(struct health *h, struct peer *p, const struct health_ac
 	if (now - p->added_ms > CONNECTING_MS ||
 	    (is_explained(p, now) && now - p->added_ms > IKE_ERROR_MS))
 		enter(p, PEER_DOWN, now);
+}
+
+/* A tunnel that stands is all there is to go by. */
+static void tick_unmeasured(struct health *h, struct peer *p, const struct health_actions *actions,
+			    int64_t now)
+{
+	if (p->tunnel)
+		enter(p, PEER_UP, now);
+	else if (is_carrying(p))
+		enter(p, PEER_DOWN, now);
+	else
+		tick_silent(h, p, actions, now);
 }
 
 static enum peer_cause cause_of(const struct health *h, const struct peer *p, int64_t now)
@@ -562,14 +587,20 @@ static int describe_ports(const struct peer_ports *ports, char *buf, size_t size
 			ports->ike.words, ports->nat.words);
 }
 
+static const char why_unmeasured[] = "the two hosts have no overlay addresses of one family";
+
 static void describe(const struct peer *p, int64_t now, char *buf, size_t size)
 {
-	int n = p->heard_ms ? snprintf(buf, size, "last answer %s ago", DURATION(now - p->heard_ms))
-			    : snprintf(buf, size, "no answer yet");
+	int n = p->unmeasured ? snprintf(buf, size, "not measured: %s", why_unmeasured)
+		: p->heard_ms
+			? snprintf(buf, size, "last answer %s ago", DURATION(now - p->heard_ms))
+			: snprintf(buf, size, "no answer yet");
 
 	if (!is_carrying(p))
 		n += snprintf(buf + n, size - (size_t)n, ", %s",
 			      p->tunnel ? "tunnel stands" : "no tunnel");
+	if (p->unmeasured && is_carrying(p))
+		return;
 	if (is_carrying(p) && daemon_is_away(p, now))
 		n += snprintf(buf + n, size - (size_t)n, ", the path answers, heartbeats do not");
 	if (ike_is_away(p, now) && !(is_carrying(p) && daemon_is_away(p, now)))
@@ -619,6 +650,8 @@ static int64_t next_time(const struct peer *p, int64_t now)
 {
 	int64_t next = now + HEALTH_BEAT_MS;
 
+	if (p->unmeasured)
+		return next;
 	if (p->doubted)
 		return p->probe_due_ms;
 	if (is_carrying(p))
@@ -633,7 +666,9 @@ int64_t health_tick(struct health *h, const struct health_actions *actions, int6
 	array_foreach(&h->peers, item) {
 		struct peer *p = *item;
 
-		if (is_carrying(p))
+		if (p->unmeasured)
+			tick_unmeasured(h, p, actions, now);
+		else if (is_carrying(p))
 			tick_carrying(h, p, actions, now);
 		else
 			tick_silent(h, p, actions, now);

@@ -122,6 +122,11 @@ void health_renewed(struct health *h, const char *peer);
  * count. seq counts up by one a heartbeat within a boot.
  */
 void health_heartbeat(struct health *h, const char *peer, uint64_t boot, uint32_t seq, int64_t now);
+/*
+ * Whether there are addresses between which heartbeats and echoes go; at first there are. Without
+ * any, a tunnel that stands is taken for up, and the evidence says that nobody measures it.
+ */
+void health_can_measure(struct health *h, const char *peer, bool can, int64_t now);
 /* What the peer's heartbeats say of its charon: that there is none, or that there is one. */
 void health_peer_ike(struct health *h, const char *peer, bool away, int64_t now);
 /* The answer to the echo that send_echo gave this token, and how long it took. */

@@ -532,6 +532,37 @@ static void a_first_connection_does_not_wait_when_the_ports_explain_it(void **st
 	assert_int_equal(get(w).cause, CAUSE_REFUSED);
 }
 
+/* Of a pair without overlay addresses of one family nothing is heard, and nothing is wrong. */
+static void what_cannot_be_measured_is_as_its_tunnel_is(void **state)
+{
+	struct world *w = *state;
+
+	w->path = false;
+	health_can_measure(w->h, "a", false, w->now);
+	pass(w, 60000);
+	assert_int_equal(get(w).state, PEER_UP);
+	assert_int_equal(get(w).cause, CAUSE_NONE);
+	assert_string_equal(get(w).evidence,
+			    "not measured: the two hosts have no overlay addresses "
+			    "of one family");
+	health_tunnel(w->h, "a", false, w->now);
+	pass(w, 1000);
+	assert_int_equal(get(w).state, PEER_DOWN);
+	assert_true(strstr(get(w).evidence, "no tunnel"));
+	health_tunnel(w->h, "a", true, w->now);
+	pass(w, 1000);
+	assert_int_equal(get(w).state, PEER_UP);
+	/* when they get some it has its time to answer */
+	w->changes = 0;
+	w->path = true;
+	health_can_measure(w->h, "a", true, w->now);
+	pass(w, 5000);
+	assert_int_equal(w->changes, 0);
+	w->path = false;
+	pass(w, 3000);
+	assert_int_equal(get(w).state, PEER_DOWN);
+}
+
 static void classifies_charons_words(void **state)
 {
 	(void)state;
@@ -584,6 +615,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_first_connection_does_not_wait_when_the_ports_explain_it, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_measured_is_as_its_tunnel_is, setup,
+						teardown),
 		cmocka_unit_test(classifies_charons_words),
 	};
 
