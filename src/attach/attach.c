@@ -127,9 +127,9 @@ static int choose_any(const struct attachments *as, size_t family, struct sn_pre
 	if (r == -ENOSPC)
 		return sn_error_set(
 			e, r,
-			"every address of this host's subnet is taken, by %zu attachments; "
+			"every %s address of this host's subnet is taken, by %zu attachments; "
 			"detach what is not needed ('sennit attachments' lists them)",
-			n_taken);
+			sn_family_to_string(sn_families[family]), n_taken);
 	return r;
 }
 
@@ -146,6 +146,12 @@ static int choose_wanted(const struct attachments *as, const struct sn_addr *wan
 	struct pool pool = pool_of(as, sn_family_index(want->family));
 	enum pool_verdict verdict = pool_check(&pool, want, ret);
 
+	if (verdict == POOL_FITS && sn_prefix_is_single(ret) && !sn_addr_is_set(&pool.host))
+		return sn_error_set(e, -EADDRNOTAVAIL,
+				    "%s would have no gateway: this host has no %s overlay address "
+				    "(in Rancher's flat plan that of its router container, in a "
+				    "mesh file overlay_ip)",
+				    SN_ADDR_STR(want), sn_family_to_string(want->family));
 	if (verdict != POOL_FITS)
 		return sn_error_set(e, -EADDRNOTAVAIL, "%s %s", SN_ADDR_STR(want), why[verdict]);
 	if (holder)

@@ -565,6 +565,25 @@ static void a_family_may_be_flat(void **state)
 	assert_non_null(strstr(attach_two(as, 9, NULL, NULL), "the mesh is flat"));
 }
 
+static void an_address_without_a_gateway_is_refused_with_the_reason(void **state)
+{
+	_cleanup_(attachments_freep) struct attachments *as = load();
+	const struct sn_prefix prefixes[] = { prefix("10.42.1.0/29"), prefix("fd42::7/128") };
+	const struct attach_place place = { .mesh_id = "m1",
+					    .bridge = "sennit0",
+					    .mtu = 1400,
+					    .prefixes = prefixes,
+					    .n_prefixes = 2,
+					    .host_overlay_ip = { { prefix("10.42.1.1").addr } } };
+
+	(void)state;
+	attachments_set_place(as, &place);
+	assert_non_null(strstr(attach_two(as, 7, NULL, "fd42::7"),
+			       "fd42::7 would have no gateway: this host has no IPv6 overlay"));
+	assert_int_equal(links.n, 0);
+	assert_string_equal(attach_two(as, 7, NULL, NULL), "10.42.1.2/29");
+}
+
 static void one_full_family_gives_nothing_of_the_other(void **state)
 {
 	_cleanup_(attachments_freep) struct attachments *as = load();
@@ -574,7 +593,7 @@ static void one_full_family_gives_nothing_of_the_other(void **state)
 	for (int ns = 1; ns <= 5; ns++)
 		assert_non_null(strstr(attach_two(as, ns, NULL, NULL), ", fd42::"));
 	assert_non_null(
-		strstr(attach_two(as, 9, NULL, NULL), "every address of this host's subnet"));
+		strstr(attach_two(as, 9, NULL, NULL), "every IPv4 address of this host's subnet"));
 	assert_int_equal(count(as), 5);
 }
 
@@ -626,6 +645,7 @@ int main(void)
 		world_test(one_of_each_family_is_given_and_freed),
 		world_test(a_second_family_comes_and_goes),
 		world_test(a_family_may_be_flat),
+		world_test(an_address_without_a_gateway_is_refused_with_the_reason),
 		world_test(one_full_family_gives_nothing_of_the_other),
 	};
 
