@@ -136,6 +136,37 @@ static bool untracked(const struct intent *intent)
 	return intent->config->masquerade && intent->alone;
 }
 
+/*
+ * The tunnels' own packets: ESP, and UDP of charon's port with ESP in it. Nothing else comes to
+ * that port or leaves by it: no connection of a container's gets it, see add_srcnat().
+ */
+static void add_notrack_esp(struct guard *g, const char *port)
+{
+	RULE(g, "meta l4proto esp notrack accept");
+	RULE(g, "udp %s 4500 notrack", port);
+}
+
+/*
+ * Of a peer's own sources only. Where its device says who it is, the way back to them has to lead
+ * there: so they are no others', nor ours.
+ */
+static void add_from_tunnel(struct guard *g)
+{
+	const char *notrack = untracked(g->intent) ? "notrack " : "";
+
+	chain_title(g->b, "from_tunnel");
+	each_family(g, f) {
+		if (g->tunnel->kernel_esp)
+			RULE(g, "%s saddr %s %s daddr %s fib saddr . iif oif exists %saccept",
+			     f->ip, f->overlay, f->ip, f->own, notrack);
+		else
+			RULE(g, "%s saddr %s %s saddr != %s %s daddr %s %saccept", f->ip,
+			     f->overlay, f->ip, f->own, f->ip, f->own, notrack);
+	}
+	RULE(g, "drop");
+	strbuf_adds(g->b, CHAIN_END);
+}
+
 /* What comes in: from containers and tunnels their own only, from elsewhere no overlay at all. */
 static void add_prerouting(struct guard *g)
 {
@@ -147,6 +178,8 @@ static void add_prerouting(struct guard *g)
 		RULE(g, "%s saddr %s drop", f->ip, f->overlay);
 		RULE(g, "%s daddr %s drop", f->ip, f->overlay);
 	}
+	if (untracked(g->intent))
+		add_notrack_esp(g, "dport");
 	strbuf_adds(g->b, CHAIN_END);
 
 	chain_title(g->b, "from_container");
@@ -163,14 +196,7 @@ static void add_prerouting(struct guard *g)
 	RULE(g, "drop");
 	strbuf_adds(g->b, CHAIN_END);
 
-	chain_title(g->b, "from_tunnel");
-	each_family(g, f)
-		RULE(g, "%s saddr %s %s saddr != %s %s daddr %s%s%s accept", f->ip, f->overlay,
-		     f->ip, f->own, f->ip, f->own,
-		     g->tunnel->kernel_esp ? " fib saddr . iif oif exists" : "",
-		     untracked(g->intent) ? " notrack" : "");
-	RULE(g, "drop");
-	strbuf_adds(g->b, CHAIN_END);
+	add_from_tunnel(g);
 }
 
 /* True when forwarding on the uplink is our doing: for the containers' answers only. */
@@ -218,12 +244,10 @@ static void add_forward(struct guard *g)
 	strbuf_adds(g->b, CHAIN_END);
 }
 
-/* The tunnels' own packets: ESP, and UDP of charon's port with ESP in it. */
 static void add_output(struct guard *g)
 {
 	chain_begin(g->b, "output", "filter", "output", "raw");
-	RULE(g, "meta l4proto esp notrack accept");
-	RULE(g, "udp sport 4500 notrack");
+	add_notrack_esp(g, "sport");
 	strbuf_adds(g->b, CHAIN_END);
 }
 
