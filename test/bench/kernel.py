@@ -6,8 +6,9 @@
                          [--limit SECONDS]
 
 packets: instructions of a 64-byte packet from a container through ESP (AES-GCM) to the
-underlay's device, by the emulator's counter, at 1, 100 and 1000 peers: sennit's objects, the same
-by ip(8) and nft(8), and sennit's without the guard's tables. SAs and policies are ip(8)'s in both.
+underlay's device, and of one from there to a container's socket, by the emulator's counter, at 1,
+100 and 1000 peers: sennit's objects, the same by ip(8) and nft(8), and sennit's without the
+guard's tables. SAs and policies are ip(8)'s in both.
 objects: 1000 peers and 50,000 routes from nothing, guard included, and one changed route.
 
 Prints a table, and exits 1 when a figure is over its bound. Boots test/vm/run: minutes.
@@ -18,6 +19,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,10 +28,14 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PACKETS, ROUNDS = 2000, 4
+WAYS = ("out", "in")
 ROUTES = 50
 KEY = "0x" + "5a" * 20
 SELF = "10.255.0.0/24"
+CONTAINER = "10.255.0.2"
 MAC = "02:00:00:00:00:02"
+WIRE_MAC = "02:00:00:00:00:aa"
+ETH_ALL, ETH_IPV4, ESP = 3, b"\x08\x00", 50
 
 over = 0
 
@@ -63,6 +69,10 @@ def underlay(i: int) -> str:
     return f"198.18.{i >> 8}.{i & 255}"
 
 
+def overlay(i: int) -> str:
+    return f"10.{i >> 8}.{i & 255}.1"
+
+
 # --- in the guest ------------------------------------------------------------------
 
 
@@ -73,6 +83,49 @@ def sh(*argv: Any, text: str | None = None) -> str:
     return done.stdout
 
 
+def state(source: str, target: str, spi: int, reqid: int, more: str = "") -> str:
+    """An SA; without a replay window, so that a recorded packet is good again and again."""
+    return (f"xfrm state add src {source} dst {target} proto esp spi {spi} reqid {reqid} "
+            f"mode tunnel aead rfc4106(gcm(aes)) {KEY} 128 {more}")
+
+
+def policy(way: str, source: str, target: str, reqid: int, more: str = "",
+           selector: str = "src 0.0.0.0/0 dst 0.0.0.0/0") -> str:
+    return (f"xfrm policy add {selector} dir {way} tmpl src {source} dst {target} proto esp "
+            f"reqid {reqid} mode tunnel {more}")
+
+
+def record(peers: int, to: Path) -> None:
+    """In the namespace that is all peers: one packet of each, as it comes to our wire."""
+    frames = []
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_ALL)) as wire:
+        wire.bind(("o0", ETH_ALL))
+        for i in range(1, peers + 1):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+                peer.bind((overlay(i), 9))
+                peer.sendto(bytes(36), (CONTAINER, 9))
+            while (frame := wire.recv(2000))[12:14] != ETH_IPV4:
+                pass
+            assert frame[14 + 9] == ESP
+            frames.append(bytes.fromhex(WIRE_MAC.replace(":", "")) + frame[6:])
+    assert len({len(frame) for frame in frames}) == 1
+    to.write_bytes(b"".join(frames))
+
+
+def frames_of_peers(peers: int, to: Path) -> None:
+    lines = ["link set lo up", "link add o0 type dummy", "link set o0 up",
+             "route add default dev o0"]
+    for i in range(1, peers + 1):
+        ends = underlay(i), "192.0.2.1"
+        lines += [f"address add {overlay(i)}/32 dev lo", f"address add {ends[0]}/32 dev lo",
+                  state(*ends, i + 65536, i),
+                  policy("out", *ends, i, selector=f"src {overlay(i)} dst {CONTAINER}")]
+    sh("ip", "netns", "add", "o")
+    sh("ip", "-n", "o", "-batch", "-", text="\n".join(lines) + "\n")
+    sh("ip", "netns", "exec", "o", sys.executable, __file__, "--record", to, "--peers", peers)
+    sh("ip", "netns", "del", "o")
+
+
 class Host:
     """A namespace that is a host, with an underlay that swallows all, and its container."""
 
@@ -80,7 +133,8 @@ class Host:
         self.name, self.build, self.folder = name, build, folder
         sh("ip", "netns", "add", name)
         self.ip("link set lo up", "link add up0 type dummy", "link set up0 up",
-                "address add 192.0.2.1/24 dev up0", "route add default dev up0")
+                "address add 192.0.2.1/24 dev up0", "route add default dev up0",
+                "tuntap add in0 mode tap", f"link set in0 address {WIRE_MAC} up")
 
     def run(self, *argv: Any, text: str | None = None) -> str:
         return sh("ip", "netns", "exec", self.name, *argv, text=text)
@@ -127,11 +181,10 @@ class Host:
                    re.findall(r":peer:(\S+) up group \d+ type xfrm if_id (\d+)", batch)}
         lines = []
         for i in range(1, peers + 1):
-            number, ends = by_peer[f"p{i:04}"], f"src 192.0.2.1 dst {underlay(i)}"
-            lines += [f"xfrm state add {ends} proto esp spi {i + 4096} reqid {number} mode tunnel "
-                      f"aead rfc4106(gcm(aes)) {KEY} 128 if_id {number}",
-                      "xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 dir out tmpl "
-                      f"{ends} proto esp reqid {number} mode tunnel if_id {number}"]
+            number, out = by_peer[f"p{i:04}"], ("192.0.2.1", underlay(i))
+            back, only = out[::-1], f"if_id {number}"
+            lines += [state(*out, i + 4096, number, only), policy("out", *out, number, only),
+                      state(*back, i + 65536, number, only), policy("fwd", *back, number, only)]
         self.ip(*lines)
 
     def add_container(self) -> None:
@@ -143,16 +196,27 @@ class Host:
         self.ip(f"link add snvbench type veth peer name eth0 address {MAC} netns {inside}",
                 "link set snvbench master snbr0 up")
         sh("ip", "-n", inside, "-batch", "-", text="link set lo up\nlink set eth0 up\n"
-           f"address add 10.255.0.2/24 dev eth0\nroute add default via {gateway}\n")
+           f"address add {CONTAINER}/24 dev eth0\nroute add default via {gateway}\n")
+        # a socket that is full, else each packet would be answered by ICMP
+        self.sink = subprocess.Popen(
+            ["ip", "netns", "exec", inside, sys.executable, "-c", "import signal, socket\n"
+             "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+             "s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)\n"
+             "s.bind(('', 9))\nprint(flush=True)\nsignal.pause()"], stdout=subprocess.PIPE)
+        assert self.sink.stdout and self.sink.stdout.readline()
 
-    def cost(self, peers: int) -> float:
+    def cost(self, way: str, peers: int) -> float:
         """Instructions of a packet, the least of the rounds: timers tick in the others."""
-        out = sh("ip", "netns", "exec", self.name + "c", self.build / "test/bench/packets", peers,
-                 PACKETS, ROUNDS)
+        name, more = (self.name + "c", ()) if way == "out" else \
+            (self.name, ("in0", self.folder / "frames"))
+        out = sh("ip", "netns", "exec", name, self.build / "test/bench/packets", peers, PACKETS,
+                 ROUNDS, *more)
         return min(float(x) for x in out.split())
 
-    def sent(self) -> int:
-        return int(self.run("cat", "/sys/class/net/up0/statistics/tx_packets"))
+    def passed(self, way: str) -> int:
+        """Packets that left, or that came to the container's veth."""
+        name = "up0" if way == "out" else "snvbench"
+        return int(self.run("cat", f"/sys/class/net/{name}/statistics/tx_packets"))
 
     def delete_guard(self) -> None:
         self.run("nft", "delete table inet sennit; delete table bridge sennit")
@@ -166,19 +230,22 @@ class Host:
         for name, tables in (("without connection tracking", no_tracking),
                              ("without the bridge's table", host_only)):
             self.run("nft", "-f", "-", text="flush ruleset\n" + tables)
-            line(f"  {name}", checked_cost(self, peers), "")
+            for way in WAYS:
+                line(f"  {way}: {name}", checked_cost(self, way, peers), "")
 
     def remove(self) -> None:
+        self.sink.kill()
+        self.sink.wait()
         sh("ip", "netns", "del", self.name + "c")
         sh("ip", "netns", "del", self.name)
 
 
-def checked_cost(host: Host, peers: int) -> float:
-    host.cost(peers)  # neighbours, routes' caches, connection tracking
-    before = host.sent()
-    cost = host.cost(peers)
-    if host.sent() - before < PACKETS * ROUNDS:
-        raise SystemExit(f"{host.name}: only {host.sent() - before} packets left")
+def checked_cost(host: Host, way: str, peers: int) -> float:
+    host.cost(way, peers)  # neighbours, routes' caches, connection tracking
+    before = host.passed(way)
+    cost = host.cost(way, peers)
+    if host.passed(way) - before < PACKETS * ROUNDS:
+        raise SystemExit(f"{host.name}: only {host.passed(way) - before} packets went {way}")
     return cost
 
 
@@ -187,21 +254,24 @@ def guest_packets(build: Path, folder: Path, most: int) -> None:
         print(f"--- instructions a packet, {peers} peers", flush=True)
         first = folder / "first.json"
         first.write_text(json.dumps(snapshot(peers, 1)))
+        frames_of_peers(peers, folder / "frames")
         sennit, hand = Host("s", build, folder), Host("h", build, folder)
         sennit.by_sennit(first)
         hand.by_hand(first)
         for host in (sennit, hand):
             host.add_tunnels(peers)
             host.add_container()
-        with_guard, by_hand = checked_cost(sennit, peers), checked_cost(hand, peers)
+        with_guard, by_hand = ({way: checked_cost(host, way, peers) for way in WAYS}
+                               for host in (sennit, hand))
         hand.parts_of_guard(peers)
         sennit.delete_guard()
-        without = checked_cost(sennit, peers)
-        line("sennit", with_guard, "")
-        line("by hand", by_hand, "")
-        line("sennit without the guard's tables", without, "")
-        line("sennit : by hand", with_guard / by_hand, "", 1.02)
-        line("with the guard : without", with_guard / without, "", 1.15)
+        for way in WAYS:
+            without = checked_cost(sennit, way, peers)
+            line(f"{way}: sennit", with_guard[way], "")
+            line(f"{way}: by hand", by_hand[way], "")
+            line(f"{way}: sennit without the guard's tables", without, "")
+            line(f"{way}: sennit : by hand", with_guard[way] / by_hand[way], "", 1.02)
+            line(f"{way}: with the guard : without", with_guard[way] / without, "", 1.15)
         sennit.remove()
         hand.remove()
 
@@ -256,7 +326,11 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=1800,
                         help="of each of the two machines")
     parser.add_argument("--guest", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--record", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.record:
+        record(args.peers, args.record)
+        return 0
     build = args.build.resolve()
     if args.guest:
         args.guest.mkdir(exist_ok=True)
