@@ -131,6 +131,8 @@ static uint64_t hash_intent(const struct daemon *d, const struct intent *intent)
 	hash = HASH_FIELD(hash, intent->ipv6_forwarding);
 	for (size_t i = 0; i < intent->n_advertised; i++)
 		hash = HASH_FIELD(hash, intent->advertised[i]);
+	if (intent->foreign)
+		hash = HASH_FIELD(hash, *intent->foreign);
 	hash = HASH_FIELD(hash, intent->underlay_away);
 	hash = HASH_FIELD(hash, intent->stand_in);
 	for (size_t i = 0; i < intent->n_paths; i++) {

@@ -49,6 +49,7 @@ void surroundings_tell(const struct surroundings *s, const struct host *self, st
 	ret->ipv6_forwarding = s->ipv6_forwarding;
 	ret->advertised = s->advertised;
 	ret->n_advertised = s->n_advertised;
+	ret->foreign = &s->foreign;
 }
 
 bool surroundings_are_unsure(const struct surroundings *s)
@@ -162,6 +163,7 @@ void surroundings_look_run(struct surroundings_look *look, struct net *net)
 		look->seen.docker_user = docker_user == 1;
 	if (look->ipv6)
 		look_at_advertised(&look->seen, net);
+	net_foreign(net, &look->seen.foreign);
 	others = net_has_others_rules(net);
 	if (others >= 0)
 		look->seen.alone = others == 0;

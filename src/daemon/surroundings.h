@@ -2,7 +2,8 @@
 /*
  * What the intent has to know of the host beside the metadata: the device of the default
  * route, whether others had it forward, the underlay's MTU, whether Docker is there,
- * or rules of anybody else, which of its own addresses it really has.
+ * or rules of anybody else, which of others' links the guard has to know, which of its own
+ * addresses it really has.
  */
 #pragma once
 
@@ -25,6 +26,7 @@ struct surroundings {
 	bool ipv6_forwarding;
 	struct intent_device advertised[INTENT_ADVERTISED_MAX];
 	size_t n_advertised;
+	struct intent_foreign foreign;
 };
 
 /* All of it into an intent, which borrows s; self: NULL while there is no snapshot. */

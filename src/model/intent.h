@@ -51,6 +51,18 @@ struct intent_device {
 	char name[IFNAMSIZ];
 };
 
+/* More are not looked for. */
+#define INTENT_FOREIGN_MAX 64
+
+/* Links of others that the guard has to know, each list sorted by name. */
+struct intent_foreign {
+	struct intent_device bridges[INTENT_FOREIGN_MAX];
+	size_t n_bridges;
+	/* in a link group of ours: the guard takes them for our bridge, or our tunnels */
+	struct intent_device in_our_groups[INTENT_FOREIGN_MAX];
+	size_t n_in_our_groups;
+};
+
 struct intent {
 	const struct config *config;
 	const struct snapshot *snapshot;
@@ -88,4 +100,5 @@ struct intent {
 	 */
 	const struct intent_device *advertised;
 	size_t n_advertised;
+	const struct intent_foreign *foreign; /* NULL: none */
 };

@@ -9,6 +9,7 @@
 #include "net/address.h"
 #include "net/advertised.h"
 #include "net/docker_user.h"
+#include "net/foreign.h"
 #include "net/link.h"
 #include "net/link_delete.h"
 #include "net/link_memory.h"
@@ -396,6 +397,16 @@ int net_advertised(struct net *net, struct intent_device ret[static INTENT_ADVER
 		r = advertised_devices(net->nl, net->sysctls, ret, &e);
 	if (r >= 0)
 		*ret_forwards = forwards;
+	return r;
+}
+
+int net_foreign(struct net *net, struct intent_foreign *ret)
+{
+	struct sn_error e;
+	int r = -EAGAIN;
+
+	for (int i = 0; i < OBSERVE_TRIES && r == -EAGAIN; i++)
+		r = foreign_links(net->nl, ret, &e);
 	return r;
 }
 

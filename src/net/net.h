@@ -143,6 +143,8 @@ int net_has_docker_user(struct net *net);
  */
 int net_advertised(struct net *net, struct intent_device ret[static INTENT_ADVERTISED_MAX],
 		   bool *ret_forwards);
+/* For struct intent: 0, or a negative errno: nothing is written. */
+int net_foreign(struct net *net, struct intent_foreign *ret);
 /*
  * 1 when netfilter has rules of others for IP packets (net/nft.h), 0 when it has not, or a
  * negative errno: that is not known.

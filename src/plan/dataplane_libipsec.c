@@ -243,6 +243,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 		return r;
 	memset(ret, 0, sizeof(*ret));
 	remark_limits(intent, ret);
+	guard_add_remarks(intent, ret);
 	guard_add_tables(intent, &guard_tunnel, &ret->objects);
 	wire_add_unreachable(intent, &ret->objects);
 	wire_add_bridge(intent, want_mtu(intent, ret), &ret->objects);

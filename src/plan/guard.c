@@ -26,6 +26,7 @@
 #include "plan/guard.h"
 
 #include "plan/frames6.h"
+#include "plan/tunnel.h"
 #include "plan/wire.h"
 
 #include <inttypes.h>
@@ -211,6 +212,22 @@ static bool ipv6_is_ours(const struct intent *intent)
 	return wire_carries(intent, AF_INET6) && !intent->ipv6_forwarding;
 }
 
+/*
+ * What a bridge of others carries from port to port br_netfilter shows as forwarded, from the
+ * bridge to the bridge. It is none of ours, whether the host forwards or not.
+ */
+static void add_foreign_bridges(struct guard *g)
+{
+	const struct intent_foreign *foreign = g->intent->foreign;
+
+	for (size_t i = 0; foreign && i < foreign->n_bridges; i++) {
+		const char *name = foreign->bridges[i].name;
+
+		if (wire_name_is_plain(name))
+			RULE(g, "iifname \"%s\" oifname \"%s\" accept", name, name);
+	}
+}
+
 /* What passes through: containers and tunnels, and with masquerade containers to the outside. */
 static void add_forward(struct guard *g)
 {
@@ -230,6 +247,8 @@ static void add_forward(struct guard *g)
 	if (config->masquerade)
 		RULE(g, "oif%s ct state established,related accept", g->bridge);
 	RULE(g, "oif%s drop", g->bridge);
+	if (uplink_is_ours(g->intent) || ipv6_is_ours(g->intent))
+		add_foreign_bridges(g);
 	/* forwarding IPv6 may be the host's own all the same */
 	if (uplink_is_ours(g->intent))
 		RULE(g, "meta nfproto ipv4 iifname \"%s\" drop", wire_uplink(g->intent));
@@ -491,4 +510,18 @@ void guard_add_tables(const struct intent *intent, const struct guard_tunnel *tu
 	bridge_table(intent, &bridge);
 	add_table(set, "inet")->text = strbuf_steal(&host);
 	add_table(set, "bridge")->text = strbuf_steal(&bridge);
+}
+
+void guard_add_remarks(const struct intent *intent, struct wanted *w)
+{
+	const struct intent_foreign *foreign = intent->foreign;
+
+	for (size_t i = 0; foreign && i < foreign->n_in_our_groups; i++) {
+		const char *name = foreign->in_our_groups[i].name;
+
+		tunnel_remark(w,
+			      "%s is not ours, but in a link group of ours: the guard takes it for "
+			      "our bridge or a tunnel; ip link set %s group default",
+			      name, name);
+	}
 }

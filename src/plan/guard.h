@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "plan/dataplane.h"
 #include "plan/object.h"
 
 /* How the guard knows what is, or will be, encrypted. */
@@ -22,3 +23,5 @@ struct guard_tunnel {
 /* Adds "inet sennit" (the host) and "bridge sennit" (the containers' veths). */
 void guard_add_tables(const struct intent *intent, const struct guard_tunnel *tunnel,
 		      struct object_set *set);
+/* Links of others that the guard takes for ours. */
+void guard_add_remarks(const struct intent *intent, struct wanted *w);

@@ -31,7 +31,7 @@ const struct sn_prefix *wire_next_prefix(const struct host *h, const struct sn_p
 }
 
 /* In a rule a name stands in quotes, and a star at its end would match more. */
-static bool name_is_plain(const char *name)
+bool wire_name_is_plain(const char *name)
 {
 	for (const char *p = name; *p; p++) {
 		if (!isalnum((unsigned char)*p) && !strchr("._-@", *p))
@@ -42,7 +42,8 @@ static bool name_is_plain(const char *name)
 
 const char *wire_uplink(const struct intent *intent)
 {
-	return intent->config->masquerade && name_is_plain(intent->uplink) ? intent->uplink : NULL;
+	return intent->config->masquerade && wire_name_is_plain(intent->uplink) ? intent->uplink
+										: NULL;
 }
 
 static bool has_ipv6(const struct intent *intent)
@@ -66,7 +67,7 @@ int wire_check(const struct intent *intent, struct sn_error *e)
 			SN_PREFIX_STR(snapshot_overlay(intent->snapshot, AF_INET6)),
 			wire_carries(intent, AF_INET6) ? "the mesh an IPv4 overlay"
 						       : "this host no prefix of it");
-	if (!name_is_plain(bridge) || !sn_startswith(bridge, SENNIT_LINK_PREFIX) ||
+	if (!wire_name_is_plain(bridge) || !sn_startswith(bridge, SENNIT_LINK_PREFIX) ||
 	    sn_startswith(bridge, WIRE_VETH_PREFIX) || sn_startswith(bridge, WIRE_XFRM_PREFIX))
 		return sn_error_set(e, -EINVAL,
 				    "bridge.name '%s': must begin with '%s', but neither with '%s' "

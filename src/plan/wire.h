@@ -21,6 +21,8 @@ const struct sn_prefix *wire_next_prefix(const struct host *h, const struct sn_p
 #define wire_foreach_prefix(h, p)                                                                  \
 	for (const struct sn_prefix *p = wire_next_prefix(h, NULL); p; p = wire_next_prefix(h, p))
 
+/* Fit to be written into a rule. */
+bool wire_name_is_plain(const char *name);
 /*
  * The device through which containers reach the outside and get answers;
  * NULL without masquerade, without a default route, and when its name is not

@@ -7,7 +7,7 @@
  * intent.json	snapshot (its stored form), config (the file's form), attachments,
  *		secrets (ids), uplink, uplink_forwarding, docker_user, alone, underlay_mtu,
  *		underlay_away (bits), no_ipv6, ipv6_forwarding, advertised (names),
- *		if_ids {"h2": 1}.
+ *		if_ids {"h2": 1}, foreign {"bridges": names, "in_our_groups": names}.
  *		"like": another case; this one then holds only what differs (objects are
  *		merged, everything else is replaced).
  * observed.json	"like": the case whose wanted objects are there (absent: none);
@@ -35,6 +35,7 @@ struct case_intent {
 	struct intent_secret secrets[MAX_ITEMS];
 	struct if_ids if_ids;
 	struct intent_device advertised[MAX_ITEMS];
+	struct intent_foreign foreign;
 	struct intent intent;
 };
 
@@ -103,6 +104,18 @@ static void read_attachment(const json_t *v, struct attachment *a)
 		a->mac[i] = (uint8_t)m[i];
 }
 
+static size_t read_devices(const json_t *names, struct intent_device ret[static MAX_ITEMS])
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(names, i, v) {
+		sn_require(i < MAX_ITEMS);
+		snprintf(ret[i].name, IFNAMSIZ, "%s", json_string_value(v));
+	}
+	return json_array_size(names);
+}
+
 static void read_lists(const json_t *doc, struct case_intent *ret)
 {
 	struct intent *in = &ret->intent;
@@ -119,11 +132,11 @@ static void read_lists(const json_t *doc, struct case_intent *ret)
 		snprintf(ret->secrets[in->n_secrets++].id, SECRET_ID_SIZE, "%s",
 			 json_string_value(v));
 	}
-	json_array_foreach(json_object_get(doc, "advertised"), i, v) {
-		sn_require(i < MAX_ITEMS);
-		snprintf(ret->advertised[in->n_advertised++].name, IFNAMSIZ, "%s",
-			 json_string_value(v));
-	}
+	in->n_advertised = read_devices(json_object_get(doc, "advertised"), ret->advertised);
+	v = json_object_get(doc, "foreign");
+	ret->foreign.n_bridges = read_devices(json_object_get(v, "bridges"), ret->foreign.bridges);
+	ret->foreign.n_in_our_groups =
+		read_devices(json_object_get(v, "in_our_groups"), ret->foreign.in_our_groups);
 	json_object_foreach(json_object_get(doc, "if_ids"), peer, v) {
 		sn_require(if_ids_add(&ret->if_ids, peer, (uint32_t)json_integer_value(v)));
 	}
@@ -147,6 +160,7 @@ static void read_intent(const char *folder, struct case_intent *ret)
 	ret->intent.secrets = ret->secrets;
 	ret->intent.if_ids = &ret->if_ids;
 	ret->intent.advertised = ret->advertised;
+	ret->intent.foreign = &ret->foreign;
 	ret->intent.uplink_forwarding = json_is_true(json_object_get(doc, "uplink_forwarding"));
 	ret->intent.ipv6_forwarding = json_is_true(json_object_get(doc, "ipv6_forwarding"));
 	ret->intent.no_ipv6 = json_is_true(json_object_get(doc, "no_ipv6"));

@@ -4,6 +4,8 @@
 import json
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,6 +15,7 @@ from sennitlab.classify import EXPECTED
 from sennitlab.container import Container
 from sennitlab.kernel import bridge_of, tunnel_device
 from sennitlab.metadata import OVERLAY6
+from sennitlab.netns import Namespace
 from sennitlab.tunnel import tunnel_of_h1
 from sennitlab.wan import mac_of
 
@@ -288,3 +291,54 @@ def test_one_host_cut_is_one_host_down(lab: Lab) -> None:
     others = {p for p in report.sent if "c3" not in p and "c4" not in p}
     assert others and not report.lost(of=others), report.table()
     clean(lab)
+
+
+# --- what is no business of ours
+
+
+ASK_NETFILTER = "net.bridge.bridge-nf-call-ip6tables"
+
+
+@contextmanager
+def bridge_of_others(lab: Lab) -> Iterator[tuple[Namespace, Namespace]]:
+    """On h1, with two stations. Where the kernel has br_netfilter, it shows the guard what they
+    say to each other; where it has not, there is nothing to be seen."""
+    h1, ends = lab["h1"], (Namespace(f"sl{lab.tag}-o1"), Namespace(f"sl{lab.tag}-o2"))
+    before = h1.ns.run("sysctl", "-n", ASK_NETFILTER, check=False).stdout.strip()
+    if before:
+        h1.ns.run("sysctl", "-qw", f"{ASK_NETFILTER}=1")
+    try:
+        h1.ns.ip("link add others0 type bridge", "link set others0 up")
+        for i, end in enumerate(ends, 1):
+            h1.ns.ip(f"link add others0p{i} type veth peer name eth0 netns {end.name}",
+                     f"link set others0p{i} master others0 up")
+            end.ip("link set eth0 up", f"address add 2001:db8:9::{i}/64 dev eth0 nodad")
+        yield ends
+    finally:
+        if before:
+            h1.ns.run("sysctl", "-qw", f"{ASK_NETFILTER}={before}")
+        h1.ns.run("ip", "link", "del", "others0", check=False)
+        for end in ends:
+            end.delete()
+
+
+def test_bridges_of_others_go_on_carrying_ipv6(lab: Lab) -> None:
+    """What only passes a bridge is not forwarded by the host, though netfilter is asked."""
+    with bridge_of_others(lab) as (one, _):
+        lab.wait(lambda: one.run("ping", "-n", "-c", "1", "-W", "1", "2001:db8:9::2",
+                                 check=False).returncode == 0, 10, "bridged IPv6 passes")
+
+
+def test_a_link_of_others_in_a_group_of_ours_is_named(lab: Lab) -> None:
+    h1 = lab["h1"]
+    bridge, = h1.ns.ip_json("link", "show", "dev", bridge_of(h1))
+
+    def named() -> bool:
+        return "others1 is not ours" in json.dumps(h1.status())
+
+    h1.ns.ip("link add others1 type dummy", f"link set others1 group {bridge['group']}")
+    try:
+        lab.wait(named, 10, "the status names it")
+    finally:
+        h1.ns.ip("link del others1")
+    lab.wait(lambda: not named(), 10, "it is named no more")
