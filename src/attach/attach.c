@@ -482,6 +482,11 @@ void attachments_set_place(struct attachments *as, const struct attach_place *pl
 
 		*array_add(&as->prefixes[sn_family_index(p.addr.family)]) = p;
 	}
+	/* of a family that went nothing rests: an earlier sennit reads a file of one family */
+	for (size_t i = 0; as->has_place && i < SN_FAMILIES; i++) {
+		if (as->prefixes[i].n == 0)
+			as->table->last.of[i] = (struct sn_addr){ 0 };
+	}
 }
 
 const struct attachment *attachments_all(const struct attachments *as, size_t *ret_n)

@@ -553,6 +553,25 @@ static void a_second_family_comes_and_goes(void **state)
 	expect_consistent(as);
 }
 
+/* Back to one overlay, the file is again what a sennit that knew no other can read. */
+static void the_file_is_of_one_family_again(void **state)
+{
+	_cleanup_(attachments_freep) struct attachments *as = load();
+	_cleanup_free_ char *text = NULL;
+	struct sn_error e;
+	size_t n;
+
+	(void)state;
+	place_of_two(as, "10.42.1.0/29", "fd42::/64");
+	assert_string_equal(attach_two(as, 7, NULL, NULL), "10.42.1.2/29, fd42::2/64");
+	assert_int_equal(attachments_detach(as, 7, "eth0", &e), 0);
+	place_of_two(as, "10.42.1.0/29", NULL);
+	assert_string_equal(attach_two(as, 7, NULL, NULL), "10.42.1.3/29");
+	assert_int_equal(file_read(file, 1 << 20, &text, &n), 0);
+	assert_null(strstr(text, "fd42"));
+	assert_non_null(strstr(text, "\"10.42.1.3\""));
+}
+
 static void a_family_may_be_flat(void **state)
 {
 	_cleanup_(attachments_freep) struct attachments *as = load();
@@ -644,6 +663,7 @@ int main(void)
 		world_test(a_moved_host_keeps_the_old_ones_and_says_so),
 		world_test(one_of_each_family_is_given_and_freed),
 		world_test(a_second_family_comes_and_goes),
+		world_test(the_file_is_of_one_family_again),
 		world_test(a_family_may_be_flat),
 		world_test(an_address_without_a_gateway_is_refused_with_the_reason),
 		world_test(one_full_family_gives_nothing_of_the_other),
