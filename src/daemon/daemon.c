@@ -193,9 +193,11 @@ static bool hook_prepare(void *user)
 {
 	struct daemon *d = user;
 
-	if (d->snapshot)
-		surroundings_look_init(&d->look_around, d->config, d->snapshot, &d->around);
-	return d->snapshot != NULL;
+	if (!d->snapshot)
+		return false;
+	surroundings_look_init(&d->look_around, d->config, d->snapshot, &d->around);
+	d->looked_for = d->snapshots;
+	return true;
 }
 
 static void hook_look_around(void *user)
@@ -233,6 +235,11 @@ static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_n
 
 	if (!d->snapshot)
 		return NULL;
+	/* what another one needs to know of the host was not asked, say who hears advertisements */
+	if (d->looked_for != d->snapshots) {
+		reconcile_wanted_changed(d->reconcile);
+		return NULL;
+	}
 	take_surroundings(d);
 	daemon_get_intent(d, &intent);
 	hash = hash_intent(d, &intent);
@@ -379,6 +386,7 @@ static void use_snapshot(struct daemon *d, struct snapshot *s)
 	else
 		d->wanted_at = d->snapshot;
 	d->snapshot = s;
+	d->snapshots++;
 	if (same)
 		log_info("the metadata service confirms the stored state of the mesh");
 	else

@@ -122,6 +122,8 @@ struct daemon {
 	} stand_in;
 	struct surroundings around;
 	struct surroundings_look look_around; /* for the next pass */
+	unsigned snapshots;                   /* taken over, one after the other */
+	unsigned looked_for;                  /* the one of them that look_around is for */
 	int containers_mtu; /* that containers were told of; 0: none since the start */
 
 	struct probe *probe;

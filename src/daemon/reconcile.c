@@ -567,7 +567,7 @@ static void end_around(struct reconcile *r)
 	r->phase = IDLE;
 	r->asked = r->kinds;
 	if (!take_wanted(r)) {
-		r->asked = since & ~r->only;
+		r->asked |= since;
 		return;
 	}
 	r->kinds = r->asked & r->only;

@@ -42,7 +42,8 @@ struct reconcile_hooks {
 	void (*look_around)(void *user);
 	/*
 	 * What is wanted now; borrowed until the pass ends, or NULL when nothing is known
-	 * (then nothing is changed). *ret_news is zeroed before.
+	 * (then nothing is changed; what was asked for is kept for the next pass, which the
+	 * callee may ask for). *ret_news is zeroed before.
 	 */
 	const struct wanted *(*wanted)(void *user, struct reconcile_news *ret_news);
 	/* NULL while there is none. */

@@ -56,6 +56,7 @@ struct world {
 	unsigned others;   /* objects made that are no guard */
 	bool flush_within; /* somebody attaches when a look has begun, once */
 	unsigned flushes;
+	bool other_within;   /* what is wanted is another thing than was looked around for, once */
 	bool preview_within; /* somebody previews when a look around has begun, once */
 	int previewed;       /* what that was told */
 	struct loop_deferred *preview;
@@ -215,6 +216,11 @@ static void hook_look_around(void *user)
 static const struct wanted *hook_wanted(void *user, struct reconcile_news *ret_news)
 {
 	(void)user;
+	if (w.other_within) {
+		w.other_within = false;
+		reconcile_wanted_changed(w.r);
+		return NULL;
+	}
 	*ret_news = w.news;
 	w.news = (struct reconcile_news){ 0 };
 	if (w.flush_within)
@@ -641,6 +647,21 @@ static void what_changes_within_a_look_around_is_looked_at(void **state)
 	assert_true(run_until(is_around) < RECONCILE_IKE_MS / 2);
 }
 
+/* As when the metadata tell of IPv6 meanwhile: who hears advertisements was not asked then. */
+static void what_is_wanted_anew_is_looked_around_for(void **state)
+{
+	(void)state;
+	want_guard();
+	begin();
+	run_until(passed_twice);
+	flush_tables();
+	w.around_looks = 0;
+	w.other_within = true;
+	/* and what was asked for is not forgotten */
+	assert_true(run_until(has_table) < RECONCILE_IKE_MS / 2);
+	assert_true(w.around_looks >= 2);
+}
+
 static bool has_not_read(struct world *world)
 {
 	return reconcile_get_status(world->r)->unread[0] != '\0';
@@ -713,6 +734,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_flush_within_a_look_does_all_at_once, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(the_loop_turns_while_the_kernel_makes_wait, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_is_wanted_anew_is_looked_around_for, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_preview_says_what_is_not_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_preview_hides_no_failure_from_a_pass, setup,
