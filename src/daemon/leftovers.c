@@ -57,13 +57,55 @@ static bool is_known(const struct spis *spis, uint32_t spi)
 	return spis->v.n && bsearch(&spi, spis->v.v, spis->v.n, sizeof(spi), cmp_spi);
 }
 
+/* Whose number it is; of all at once, as there are two or more SAs to each. */
+struct numbered {
+	uint32_t number;
+	const char *peer;
+};
+struct owners {
+	ARRAY(struct numbered) v; /* sorted */
+};
+
+static int cmp_number(const void *a, const void *b)
+{
+	return sn_cmp_num(((const struct numbered *)a)->number,
+			  ((const struct numbered *)b)->number);
+}
+
+static void collect_owners(const struct if_ids *ids, struct owners *ret)
+{
+	array_foreach(&ids->v, k)
+		*array_add(&ret->v) = (struct numbered){ k->number, k->peer };
+	array_sort(&ret->v, cmp_number);
+}
+
+static const char *owner_of(const struct owners *owners, uint32_t number)
+{
+	const struct numbered key = { .number = number };
+	const struct numbered *found =
+		owners->v.n ? bsearch(&key, owners->v.v, owners->v.n, sizeof(key), cmp_number)
+			    : NULL;
+
+	return found ? found->peer : NULL;
+}
+
+static int cmp_unknown(const void *pa, const void *pb)
+{
+	const struct leftover_sa *a = pa, *b = pb;
+	int c = sn_cmp_num(a->spi, b->spi);
+
+	return c ? c : sn_addr_cmp(&a->dst, &b->dst);
+}
+
 /* Since when it is unknown: now, if it was not at the last look. */
 static int64_t unknown_since(const struct leftovers *l, const struct net_xfrm_sa *sa, int64_t now)
 {
-	array_foreach(&l->unknown, u)
-		if (u->spi == sa->spi && sn_addr_cmp(&u->dst, &sa->dst) == 0)
-			return u->since;
-	return now;
+	const struct leftover_sa key = { .spi = sa->spi, .dst = sa->dst };
+	const struct leftover_sa *found =
+		l->unknown.n ? bsearch(&key, l->unknown.v, l->unknown.n, sizeof(key), cmp_unknown)
+			     : NULL;
+
+	return found ? found->since : now;
 }
 
 static bool is_wanted(const struct daemon *d, const char *peer)
@@ -103,7 +145,8 @@ static void remove_sa(struct daemon *d, const struct net_xfrm_sa *sa, const char
 		log_info("removed SA %08x of peer %s, left by a charon that ended", sa->spi, peer);
 }
 
-static size_t remove_sas(struct daemon *d, const struct net_xfrm *x, int64_t now)
+static size_t remove_sas(struct daemon *d, const struct net_xfrm *x, const struct owners *owners,
+			 int64_t now)
 {
 	__typeof__(d->leftovers.unknown) unknown = { 0 };
 	struct spis spis = { 0 };
@@ -111,7 +154,7 @@ static size_t remove_sas(struct daemon *d, const struct net_xfrm *x, int64_t now
 	if (has_ike(d))
 		collect_spis(d->ike, &spis);
 	array_foreach(&x->sas, sa) {
-		const char *peer = if_ids_peer(numbers_get(d->numbers), sa->if_id);
+		const char *peer = owner_of(owners, sa->if_id);
 		int64_t since;
 
 		if (!peer || is_known(&spis, sa->spi))
@@ -126,6 +169,7 @@ static size_t remove_sas(struct daemon *d, const struct net_xfrm *x, int64_t now
 	}
 	array_free(&spis.v);
 	array_free(&d->leftovers.unknown);
+	array_sort(&unknown, cmp_unknown);
 	d->leftovers.unknown.v = unknown.v;
 	d->leftovers.unknown.n = unknown.n;
 	d->leftovers.unknown.size = unknown.size;
@@ -133,12 +177,13 @@ static size_t remove_sas(struct daemon *d, const struct net_xfrm *x, int64_t now
 }
 
 /* Those of nobody: a peer's own are replaced, and stop packets until then. */
-static size_t remove_policies(struct daemon *d, const struct net_xfrm *x)
+static size_t remove_policies(struct daemon *d, const struct net_xfrm *x,
+			      const struct owners *owners)
 {
 	size_t left = 0;
 
 	array_foreach(&x->policies, policy) {
-		const char *peer = if_ids_peer(numbers_get(d->numbers), policy->if_id);
+		const char *peer = owner_of(owners, policy->if_id);
 		struct sn_error e;
 
 		if (!peer || is_wanted(d, peer))
@@ -196,13 +241,19 @@ static bool has_policies(const struct net_xfrm *x, uint32_t if_id)
 	       (found[0] || found[1]);
 }
 
+static int cmp_lost(const void *a, const void *b)
+{
+	return sn_cmp_num(((const struct lost_child *)a)->spi, ((const struct lost_child *)b)->spi);
+}
+
 /* Since when this child is not whole in the kernel: now, if it was at the last look. */
 static int64_t lost_since(const struct leftovers *l, uint32_t spi, int64_t now)
 {
-	array_foreach(&l->lost, lost)
-		if (lost->spi == spi)
-			return lost->since;
-	return now;
+	const struct lost_child key = { .spi = spi };
+	const struct lost_child *found =
+		l->lost.n ? bsearch(&key, l->lost.v, l->lost.n, sizeof(key), cmp_lost) : NULL;
+
+	return found ? found->since : now;
 }
 
 static void build_anew(struct daemon *d, const char *peer, const struct ike_sa *sa)
@@ -238,6 +289,7 @@ static size_t mend_tunnels(struct daemon *d, struct net_xfrm *x, int64_t now)
 			*array_add(&lost) = (struct lost_child){ child->spi_in, since };
 	}
 	array_free(&d->leftovers.lost);
+	array_sort(&lost, cmp_lost);
 	d->leftovers.lost.v = lost.v;
 	d->leftovers.lost.n = lost.n;
 	d->leftovers.lost.size = lost.size;
@@ -247,6 +299,7 @@ static size_t mend_tunnels(struct daemon *d, struct net_xfrm *x, int64_t now)
 static void look(void *user)
 {
 	_cleanup_net_xfrm_ struct net_xfrm x = { 0 };
+	struct owners owners = { 0 };
 	struct daemon *d = user;
 	struct sn_error e;
 	size_t left = 1;
@@ -261,8 +314,10 @@ static void look(void *user)
 	if (r < 0) {
 		log_debug("SAs and policies cannot be read: %s", e.text);
 	} else {
-		left = remove_policies(d, &x);
-		left += remove_sas(d, &x, loop_now(d->loop));
+		collect_owners(numbers_get(d->numbers), &owners);
+		left = remove_policies(d, &x, &owners);
+		left += remove_sas(d, &x, &owners, loop_now(d->loop));
+		array_free(&owners.v);
 		left += mend_tunnels(d, &x, loop_now(d->loop));
 		numbers_settle(d->numbers, d->snapshot, &d->wanted, false);
 	}

@@ -71,6 +71,11 @@ static int parse(struct daemon *d, const char *text, size_t len, struct sn_error
 	return 0;
 }
 
+static int cmp_path(const void *a, const void *b)
+{
+	return strcmp(((const struct intent_path *)a)->peer, ((const struct intent_path *)b)->peer);
+}
+
 static void load(struct daemon *d)
 {
 	_cleanup_free_ char *path = file_of(d), *text = NULL;
@@ -79,8 +84,10 @@ static void load(struct daemon *d)
 
 	if (file_read(path, FILE_LIMIT, &text, &len) < 0 || len == 0)
 		return;
-	if (parse(d, text, len, &e) == 0)
+	if (parse(d, text, len, &e) == 0) {
+		array_sort(&d->paths, cmp_path);
 		return;
+	}
 	d->paths.n = 0;
 	log_warning("%s: %s; each peer is tried by its first address", path, e.text);
 }
@@ -117,22 +124,23 @@ static bool may_be_the_path(enum peer_cause cause)
 
 static void choose(struct daemon *d, const struct intent_path *path)
 {
-	array_foreach(&d->paths, p) {
-		if (streq(p->peer, path->peer)) {
-			*p = *path;
-			return;
-		}
+	struct intent_path *known =
+		d->paths.n ? bsearch(path, d->paths.v, d->paths.n, sizeof(*path), cmp_path) : NULL;
+
+	if (known) {
+		*known = *path;
+		return;
 	}
 	*array_add(&d->paths) = *path;
+	array_sort(&d->paths, cmp_path);
 }
 
 /* The child was made with the connection as we want it now, not with an earlier one. */
 static bool is_wanted_child(const struct daemon *d, const char *peer, const struct ike_child *child)
 {
-	array_foreach(&d->wanted.objects.o, o)
-		if (o->kind == OBJECT_IKE_CONN && streq(o->conn->peer, peer))
-			return streq(o->conn->child, child->name);
-	return false;
+	const struct object_ike_conn *conn = wanted_find_conn(&d->wanted, peer);
+
+	return conn && streq(conn->child, child->name);
 }
 
 /*
@@ -209,10 +217,12 @@ static int64_t stay_of(const struct peer_boot *s, const struct wanted_peer *w)
 
 static void forget_removed(struct daemon *d)
 {
-	for (size_t i = d->paths.n; i-- > 0;) {
-		if (!wanted_find_peer(&d->wanted, d->paths.v[i].peer))
-			array_remove(&d->paths, i);
-	}
+	size_t n = 0;
+
+	array_foreach(&d->paths, p)
+		if (wanted_find_peer(&d->wanted, p->peer))
+			d->paths.v[n++] = *p;
+	d->paths.n = n;
 }
 
 /* True when the search has ended there: it is what the next sennitd begins with. */

@@ -199,10 +199,9 @@ static void ask(struct round *r, enum port port)
 /* Plain ESP and its IKE stay away from 4500 (RFC 7296, 2.23). */
 static bool needs_nat_port(const struct daemon *d, const char *peer)
 {
-	array_foreach(&d->wanted.objects.o, o)
-		if (o->kind == OBJECT_IKE_CONN && streq(o->conn->peer, peer))
-			return o->conn->encap;
-	return false;
+	const struct object_ike_conn *conn = wanted_find_conn(&d->wanted, peer);
+
+	return conn && conn->encap;
 }
 
 static void begin_round(struct ports *p, const struct wanted_peer *w)

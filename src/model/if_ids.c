@@ -75,16 +75,6 @@ uint32_t if_ids_find(const struct if_ids *ids, const char *peer)
 	return is_at(ids, i, peer) ? ids->v.v[i].number : 0;
 }
 
-const char *if_ids_peer(const struct if_ids *ids, uint32_t number)
-{
-	if (number >= IF_IDS_MAX || !is_taken(ids, number))
-		return NULL;
-	array_foreach(&ids->v, k)
-		if (k->number == number)
-			return k->peer;
-	return NULL;
-}
-
 static void insert(struct if_ids *ids, size_t i, const char *peer, uint32_t number)
 {
 	array_add(&ids->v);

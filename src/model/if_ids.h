@@ -31,8 +31,6 @@ bool if_ids_equal(const struct if_ids *a, const struct if_ids *b);
 
 /* 0: it has none. */
 uint32_t if_ids_find(const struct if_ids *ids, const char *peer);
-/* Whose the number is; NULL: nobody's. */
-const char *if_ids_peer(const struct if_ids *ids, uint32_t number);
 /* False when the peer has another number, the number another peer, or it is out of range. */
 bool if_ids_add(struct if_ids *ids, const char *peer, uint32_t number);
 /* The peer's, after giving it one if it had none; 0 when all are taken. */

@@ -76,7 +76,10 @@ struct intent {
 	 * number until the caller drops it, best when its link is gone.
 	 */
 	const struct if_ids *if_ids; /* NULL: none */
-	/* What was found to work; of a peer that has none here the first pair is used. */
+	/*
+	 * What was found to work, one a peer, by its id; of a peer that has none here the first
+	 * pair is used.
+	 */
 	const struct intent_path *paths;
 	size_t n_paths;
 	/* what the host had before us, from observation, kept in the state file */

@@ -20,3 +20,15 @@ const struct wanted_peer *wanted_find_peer(const struct wanted *w, const char *i
 	return w->peers.n ? bsearch(id, w->peers.v, w->peers.n, sizeof(*w->peers.v), cmp_peer)
 			  : NULL;
 }
+
+const struct object_ike_conn *wanted_find_conn(const struct wanted *w, const char *peer)
+{
+	struct object_ike_conn conn = { .owner = false };
+	const struct object like = { .kind = OBJECT_IKE_CONN, .conn = &conn }, *found;
+
+	if (!w->objects.o.n)
+		return NULL;
+	snprintf(conn.name, sizeof(conn.name), SENNIT_IKE_PREFIX "%s", peer);
+	found = object_set_find(&w->objects, &like);
+	return found ? found->conn : NULL;
+}

@@ -36,6 +36,8 @@ struct wanted {
 void wanted_fini(struct wanted *w);
 /* NULL when it is none. Borrowed. */
 const struct wanted_peer *wanted_find_peer(const struct wanted *w, const char *id);
+/* The connection with this peer, likewise. */
+const struct object_ike_conn *wanted_find_conn(const struct wanted *w, const char *peer);
 
 struct dataplane {
 	const char *name; /* "xfrm", "libipsec" */

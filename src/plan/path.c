@@ -54,18 +54,21 @@ size_t path_list(const struct intent *intent, const struct host *peer,
 	return n;
 }
 
+static int cmp_peer(const void *id, const void *path)
+{
+	return strcmp(id, ((const struct intent_path *)path)->peer);
+}
+
 size_t path_chosen(const struct intent *intent, const struct intent_path *paths, size_t n)
 {
-	for (size_t i = 0; i < intent->n_paths; i++) {
-		const struct intent_path *p = &intent->paths[i];
+	const struct intent_path *p = NULL;
 
-		if (n == 0 || !streq(p->peer, paths[0].peer))
-			continue;
-		for (size_t j = 0; j < n; j++) {
-			if (sn_addr_cmp(&p->local, &paths[j].local) == 0 &&
-			    sn_addr_cmp(&p->remote, &paths[j].remote) == 0)
-				return j;
-		}
+	if (n > 0 && intent->n_paths > 0)
+		p = bsearch(paths[0].peer, intent->paths, intent->n_paths, sizeof(*p), cmp_peer);
+	for (size_t j = 0; p && j < n; j++) {
+		if (sn_addr_cmp(&p->local, &paths[j].local) == 0 &&
+		    sn_addr_cmp(&p->remote, &paths[j].remote) == 0)
+			return j;
 	}
 	return 0;
 }

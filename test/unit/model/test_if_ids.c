@@ -20,9 +20,6 @@ static void the_lowest_free_number_is_given(void **state)
 	assert_int_equal(if_ids_give(&ids, "h4"), 4);
 	assert_int_equal(if_ids_give(&ids, "h1"), 3);
 	assert_int_equal(if_ids_find(&ids, "h5"), 0);
-	assert_string_equal(if_ids_peer(&ids, 3), "h1");
-	assert_null(if_ids_peer(&ids, 5));
-	assert_null(if_ids_peer(&ids, UINT32_MAX));
 	assert_string_equal(ids.v.v[1].peer, "h2");
 	if_ids_remove(&ids, 1);
 	assert_int_equal(if_ids_find(&ids, "h2"), 0);
