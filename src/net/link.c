@@ -48,6 +48,14 @@ static void read_kind(const struct nlattr *linkinfo, struct link_info *info)
 	info->o.if_id = netlink_attr_u32(data[IFLA_XFRM_IF_ID]);
 }
 
+/* In groups that only we use: as it was born, or with an alias that somebody took away. */
+static bool is_in_our_group(const struct link_info *info)
+{
+	return info->o.group == LINK_GROUP_BORN ||
+	       (info->o.group == SENNIT_GROUP_BRIDGE && info->o.kind == LINK_BRIDGE) ||
+	       (info->o.group == SENNIT_GROUP_TUNNEL && info->o.kind == LINK_XFRM);
+}
+
 static bool is_ours(const struct link_info *info)
 {
 	/* charon makes the TUN, we make none */
@@ -55,7 +63,7 @@ static bool is_ours(const struct link_info *info)
 	    !sn_startswith(info->o.name, SENNIT_LINK_PREFIX))
 		return false;
 	return sn_startswith(info->o.alias, LINK_ALIAS_PREFIX) ||
-	       (info->o.alias[0] == '\0' && info->o.group == LINK_GROUP_BORN);
+	       (info->o.alias[0] == '\0' && is_in_our_group(info));
 }
 
 static void read_link(const struct nlmsghdr *nlh, struct link_info *ret)

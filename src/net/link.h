@@ -7,7 +7,9 @@
  * link (measured: 6.1, 6.18), so there is a moment without one. A link is
  * therefore born, down, in the group LINK_GROUP_BORN, which its creation does
  * set, and the second message gives it alias, state and its own group at once: a
- * crash in between leaves a link that the next start knows as ours.
+ * crash in between leaves a link that the next start knows as ours. By that group of their own
+ * our bridge and XFRM interfaces are known, too, when somebody took the alias away while
+ * nobody looked (net/link_memory.h is for all others).
  */
 #pragma once
 

@@ -322,6 +322,29 @@ static void a_link_whose_alias_was_taken_away_is_still_ours(void **state)
 	   f->state_dir);
 }
 
+static void an_alias_that_went_while_nobody_looked_is_given_back(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	_cleanup_object_set_ struct object_set wanted = { 0 };
+	_cleanup_pass_ struct pass p, q;
+
+	want_bridge(&wanted, "snbr0");
+	wanted.o.v[0].link->group = SENNIT_GROUP_BRIDGE;
+	fixture_converge(f, &wanted);
+	sh("ip link set snbr0 alias ''");
+	fixture_restart(f);
+	fixture_pass(f, &wanted, &p);
+	assert_int_equal(p.failed, 0);
+	sh("ip link show snbr0 | grep -q 'alias sennit:'");
+	/* not so in another group */
+	sh("ip link set snbr0 alias '' && ip link set snbr0 group 7");
+	fixture_restart(f);
+	fixture_pass(f, &wanted, &q);
+	assert_int_equal(q.failed, 1);
+	assert_non_null(strstr(q.e.text, "snbr0 is a bridge of others (no alias)"));
+	sh("ip link del snbr0");
+}
+
 /* The name alone makes nothing ours: not after ours went, not with another's alias. */
 static void a_link_in_the_place_of_ours_is_not_touched(void **state)
 {
@@ -515,6 +538,7 @@ int main(void)
 		T(what_stands_on_nothing_is_not_ready),
 		T(a_tunnel_device_of_charon_is_kept_up),
 		T(a_link_whose_alias_was_taken_away_is_still_ours),
+		T(an_alias_that_went_while_nobody_looked_is_given_back),
 		T(a_link_in_the_place_of_ours_is_not_touched),
 		T(kernel_says_why),
 		T(what_cannot_be_read_is_not_known),
