@@ -343,7 +343,7 @@ def test_a_link_of_others_in_a_group_of_ours_is_named(lab: Lab) -> None:
     def named() -> bool:
         return "others1 is not ours" in json.dumps(h1.status())
 
-    h1.ns.ip("link add others1 type dummy", f"link set others1 group {bridge['group']}")
+    h1.ns.ip("link add others1 type veth peer name others2", f"link set others1 group {bridge['group']}")
     try:
         lab.wait(named, 10, "the status names it")
     finally:
