@@ -38,6 +38,7 @@ class Case:
     long: bool = False
     limit: float = field(default=8)
     file: bool = False  # the source is mesh.json
+    comes: str = ""  # a host that is let in, without a subnet: with xfrm it gets a tunnel
 
 
 def kept(name: str, says: str | tuple[str, ...], act: Act, **more: Any) -> Case:
