@@ -14,6 +14,7 @@
  *	reconcile.c	observe, plan, apply
  *	troubles.c	what cannot be applied, for reconcile.c
  *	peers.c		health: probes and IKE events in, verdicts out
+ *	boots.c		which charon each peer had, over restarts
  *	paths.c		which addresses each tunnel goes by
  *	ports.c		what UDP 500 and 4500 of silent peers answer
  *	problems.c	what is wrong with this host itself
@@ -146,6 +147,8 @@ struct daemon {
 		uint64_t ike_failures;
 	})
 	boots;
+	struct loop_timer *boots_timer; /* of boots.c */
+	json_t *boots_before;
 	/* see paths.c */
 	ARRAY(struct intent_path) paths; /* other than the first of a peer */
 	struct loop_timer *paths_timer;
@@ -209,6 +212,14 @@ void peers_ike_changed(struct daemon *d, const char *peer);
 /* NULL when it is none. */
 struct peer_boot *peers_find(const struct daemon *d, const char *peer);
 void peers_ike_error(struct daemon *d, const char *peer, const char *text);
+
+/* boots.c */
+void boots_start(struct daemon *d);
+void boots_stop(struct daemon *d);
+/* The peer's charon as of the last sennitd; 0: not known. */
+uint64_t boots_recall(const struct daemon *d, const char *peer);
+/* What is to be kept of d->boots has changed. */
+void boots_changed(struct daemon *d);
 
 /* leftovers.c */
 void leftovers_init(struct daemon *d);

@@ -73,6 +73,7 @@ static struct peer_boot *add_boot(struct daemon *d, const char *peer)
 	memmove(boot + 1, boot, (d->boots.n - 1 - at) * sizeof(*boot));
 	*boot = (struct peer_boot){ 0 };
 	snprintf(boot->id, sizeof(boot->id), "%s", peer);
+	boot->ike_boot = boots_recall(d, peer);
 	return boot;
 }
 
@@ -144,6 +145,8 @@ static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
 		ike_peer_booted(d->ike, peer, boot->ike_boot_seen);
 		health_renewed(d->health, peer);
 	}
+	if (boot->ike_boot != ike_boot)
+		boots_changed(d);
 	boot->ike_boot = ike_boot;
 	boot->ike_boot_seen = sn_now_ms();
 }
@@ -185,11 +188,13 @@ void peers_init(struct daemon *d)
 	d->health = health_new();
 	d->health_timer = loop_timer_new(d->loop, run_health, d);
 	d->probe = probe_new(d->loop, d->secrets, &handlers);
+	boots_start(d);
 	run_soon(d);
 }
 
 void peers_fini(struct daemon *d)
 {
+	boots_stop(d);
 	loop_timer_free(d->health_timer);
 	probe_free(d->probe);
 	health_free(d->health);

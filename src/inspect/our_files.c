@@ -13,17 +13,11 @@ static const char *const run_names[] = {
 	"control.sock",    "charon.vici", "charon.log", "charon.log.1",
 	"strongswan.conf", "charon.json", NULL
 };
-static const char *const state_names[] = { "snapshot.json",
-					   "snapshot.json.bad",
-					   "identity.json",
-					   "identity.json.bad",
-					   "attachments.json",
-					   "sysctls.json",
-					   "if_ids.json",
-					   "if_ids.json.bad",
-					   "paths.json",
-					   "down",
-					   NULL };
+static const char *const state_names[] = {
+	"snapshot.json",    "snapshot.json.bad", "identity.json", "identity.json.bad",
+	"attachments.json", "sysctls.json",      "if_ids.json",   "if_ids.json.bad",
+	"paths.json",       "boots.json",        "down",          NULL
+};
 
 /* Also what a kill leaves of file_write_atomic(). */
 static bool is_ours(const char *const *names, const char *name)

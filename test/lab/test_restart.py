@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A restart of sennitd loses no packet, whatever way it ended (promise 3)."""
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
 
 from sennitlab import Lab
 from sennitlab.host import Host
+from sennitlab.sas import same_tunnel
 
 RATE = 100
 WAYS: dict[str, Callable[[Host], object]] = {
@@ -84,3 +87,23 @@ def test_sigterm_leaves_in_order(lab: Lab) -> None:
     assert host.charon_pid()
     host.start()
     lab.wait_all_up()
+
+
+def test_a_charon_that_died_meanwhile_is_noticed(lab: Lab) -> None:
+    """The peer's: what the last one made is void, whatever its kernel goes on with."""
+    h1, h2, _ = lab.hosts.values()
+
+    def voided() -> int:
+        return h1.log.read_text().count("peer h2: its charon is a new one")
+
+    lab.wait_all_up()
+    before, pid = voided(), h2.charon_pid()
+    assert pid
+    lab.wait(lambda: "h2" in (h1.state_dir / "boots.json").read_text(), 5, "it is kept")
+    h1.kill()
+    os.kill(pid, signal.SIGKILL)
+    lab.wait(lambda: h2.charon_pid() not in (None, pid), 10, "h2 has another charon")
+    h1.start()
+    lab.wait(lambda: voided() == before + 1, 20, "h1 has noticed")
+    lab.wait_all_up(30)
+    lab.wait(lambda: same_tunnel(h1, h2), 30, "one tunnel")
