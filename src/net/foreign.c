@@ -26,7 +26,8 @@ int foreign_links(struct netlink *nl, struct intent_foreign *ret, struct sn_erro
 	if (r != 0)
 		return r < 0 ? r : sn_error_set(e, -EAGAIN, "interfaces: they changed meanwhile");
 	array_foreach(&links.l, link) {
-		if (link->ours)
+		/* one of ours that somebody took the alias from is mended, not known anew */
+		if (link->ours || sn_startswith(link->o.name, SENNIT_LINK_PREFIX))
 			continue;
 		if (streq(link->kind, "bridge"))
 			add(link, found.bridges, &found.n_bridges);
