@@ -272,6 +272,7 @@ static void set_tunnels(struct daemon *d)
 		memcpy(t->peer, o->conn->peer, sizeof(t->peer));
 		memcpy(t->child, o->conn->child, sizeof(t->child));
 		t->owner = o->conn->owner;
+		t->remote = o->conn->remote_addr;
 	}
 	if (d->ike)
 		ike_set_tunnels(d->ike, tunnels.v, tunnels.n);

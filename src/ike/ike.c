@@ -380,12 +380,14 @@ static void begin_anew(struct ike *ike)
 	ike->listed_at = 0;
 	array_foreach(&ike->tunnels, t) {
 		char child[sizeof(t->pair.child)];
+		struct sn_addr remote = t->pair.remote;
 		bool owner = t->pair.owner;
 		bool orphaned = t->pair.whole_since >= 0 || t->pair.orphaned;
 
 		memcpy(child, t->pair.child, sizeof(child));
 		pair_fini(&t->pair);
 		pair_init(&t->pair, owner, child);
+		pair_set_remote(&t->pair, &remote);
 		if (orphaned)
 			pair_orphaned(&t->pair);
 	}
@@ -598,6 +600,7 @@ static struct tunnel take_tunnel(struct ike *ike, const struct ike_tunnel *want)
 		snprintf(t.peer, sizeof(t.peer), "%s", want->peer);
 		pair_init(&t.pair, want->owner, want->child);
 	}
+	pair_set_remote(&t.pair, &want->remote);
 	return t;
 }
 

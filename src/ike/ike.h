@@ -135,6 +135,7 @@ struct ike_tunnel {
 	char peer[SN_ID_SIZE];
 	char child[24];
 	bool owner;
+	struct sn_addr remote; /* the connection's first */
 };
 void ike_set_tunnels(struct ike *ike, const struct ike_tunnel *tunnels, size_t n);
 /*

@@ -47,6 +47,11 @@ void pair_set(struct pair *p, bool owner, const char *child)
 	p->fresh_since = -1;
 }
 
+void pair_set_remote(struct pair *p, const struct sn_addr *remote)
+{
+	p->remote = *remote;
+}
+
 void pair_forgive(struct pair *p)
 {
 	p->tries = 0;
@@ -317,6 +322,15 @@ static int64_t end_children(struct pair *p, const struct ike_sa *best, int64_t n
 	return next;
 }
 
+/* This end began it, but not with the connection as it is now. */
+static bool leads_elsewhere(const struct pair *p, const struct pair_memory *m,
+			    const struct ike_sa *sa)
+{
+	return sa->initiator &&
+	       (m->stale || (sn_addr_is_set(&p->remote) && sn_addr_is_set(&sa->remote) &&
+			     sn_addr_cmp(&sa->remote, &p->remote) != 0));
+}
+
 /*
  * True while a CONNECTING one is worth waiting for. Beside a tunnel that stands none is:
  * charon tries for ever with one that DPD restarted, even from an address that is gone.
@@ -335,7 +349,7 @@ static bool is_connecting(struct pair *p, const struct ike_sa *sas, size_t n, in
 		if (sas[i].state != IKE_SA_CONNECTING)
 			continue;
 		m = recall(p, sas[i].unique_id, false, now);
-		if (now >= m->first_seen + patience || (m->stale && sas[i].initiator)) {
+		if (now >= m->first_seen + patience || leads_elsewhere(p, m, &sas[i])) {
 			add_step(steps, PAIR_END_IKE_FORCE, sas[i].unique_id);
 			continue;
 		}

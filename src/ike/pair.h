@@ -8,7 +8,8 @@
  * stands without the wanted child. The other end waits 10 s + 0..5 s without
  * an IKE_SA in any state, and 3 s + 0..1 s for the child. Nobody while one is
  * CONNECTING: charon tries again by itself. But one that this end began before
- * the connection changed goes at once, for it tries the old address for ever.
+ * the connection changed goes at once, for it tries the old address for ever; so does one
+ * to an address that is not the connection's: DPD begins those anew that were made before.
  * Failures back off from 0.25 s to 5 s.
  *
  * Who stays. Of several standing IKE_SAs first those that carry the wanted
@@ -71,11 +72,12 @@ struct pair_memory {
 struct pair {
 	bool owner;
 	char child[24];
-	int64_t alone_since; /* no IKE_SA at all; -1: there is one */
-	int64_t bare_since;  /* an IKE_SA stands, the wanted child does not; -1: not so */
-	int64_t whole_since; /* the tunnel stands; -1: it does not */
-	int64_t fresh_since; /* and not by a lost IKE_SA; -1: not so */
-	int64_t patience_ms; /* drawn when alone or bare began */
+	struct sn_addr remote; /* where this end initiates to; unset: not known */
+	int64_t alone_since;   /* no IKE_SA at all; -1: there is one */
+	int64_t bare_since;    /* an IKE_SA stands, the wanted child does not; -1: not so */
+	int64_t whole_since;   /* the tunnel stands; -1: it does not */
+	int64_t fresh_since;   /* and not by a lost IKE_SA; -1: not so */
+	int64_t patience_ms;   /* drawn when alone or bare began */
 	int64_t retry_at;
 	unsigned tries;
 	int64_t booted_at; /* the peer's charon is a new one, since; 0: not so lately */
@@ -106,6 +108,8 @@ void pair_init(struct pair *p, bool owner, const char *child);
 void pair_fini(struct pair *p);
 /* Changes what is wanted; an SA that stands is kept until the new child does. */
 void pair_set(struct pair *p, bool owner, const char *child);
+/* Where the wanted connection leads to when this end initiates. */
+void pair_set_remote(struct pair *p, const struct sn_addr *remote);
 /* The connection was loaded anew: what failed with the old one says nothing. */
 void pair_forgive(struct pair *p);
 /* The peer's charon is a new process; at the time old_seen it was still the old one. */

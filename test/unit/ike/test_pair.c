@@ -179,6 +179,36 @@ static void what_the_old_connection_began_does_not_last(void **state)
 	end(&s);
 }
 
+/* DPD gave up a tunnel by the old address after the connection was changed, and begins it anew. */
+static void what_dpd_begins_by_an_old_address_does_not_last(void **state)
+{
+	struct sn_addr first, second;
+	struct script s;
+
+	(void)state;
+	assert_int_equal(sn_addr_parse("192.0.2.2", &first), 0);
+	assert_int_equal(sn_addr_parse("2001:db8::2", &second), 0);
+	begin(&s, true);
+	pair_set_remote(&s.pair, &first);
+	add_sa(&s, 7, IKE_SA_ESTABLISHED, true)->remote = first;
+	look_after(&s, 0);
+	pair_set(&s.pair, true, "net-2");
+	pair_set_remote(&s.pair, &second);
+	look_after(&s, 0);
+	clear(&s);
+	add_sa(&s, 8, IKE_SA_CONNECTING, true)->remote = first;
+	look_after(&s, 900);
+	assert_int_equal(s.steps.n, 2);
+	assert_int_equal(s.steps.v[0].verb, PAIR_END_IKE_FORCE);
+	assert_int_equal(s.steps.v[0].id, 8);
+	assert_int_equal(s.steps.v[1].verb, PAIR_INITIATE);
+	clear(&s);
+	add_sa(&s, 9, IKE_SA_CONNECTING, true)->remote = second;
+	look_after(&s, PAIR_HANG_MS - 1);
+	assert_quiet(&s);
+	end(&s);
+}
+
 static void a_connecting_one_beside_a_tunnel_is_needless(void **state)
 {
 	struct script s;
@@ -870,6 +900,7 @@ int main(void)
 		cmocka_unit_test(failures_back_off),
 		cmocka_unit_test(nobody_initiates_beside_a_connecting_one),
 		cmocka_unit_test(what_the_old_connection_began_does_not_last),
+		cmocka_unit_test(what_dpd_begins_by_an_old_address_does_not_last),
 		cmocka_unit_test(a_connecting_one_beside_a_tunnel_is_needless),
 		cmocka_unit_test(a_kick_does_not_wait),
 		cmocka_unit_test(a_duplicate_that_lasts_is_ended_by_the_owner),
