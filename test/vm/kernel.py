@@ -34,8 +34,9 @@ UNUSED_S = 7 * 86400  # a folder that nobody used for so long goes
 META_PACKAGE = "linux-image-amd64"  # not -cloud-, which has no 9p
 # Of the modules, what networks, ciphers and the machine itself need.
 MODULES = re.compile(r"\./lib/modules/[^/]+/(modules\.[^/]+|kernel/("
-                     r"(net|crypto|lib|arch|drivers/(net/[^/]+\.ko|virtio/|char/virtio_console|"
-                     r"char/hw_random/|block/virtio_blk)|fs/(9p|netfs|fscache|overlayfs|fuse)/).*))")
+                     r"(net|crypto|lib|arch|drivers/(net/(vxlan/)?[^/]+\.ko|virtio/|"
+                     r"char/virtio_console|char/hw_random/|block/virtio_blk)|"
+                     r"fs/(9p|netfs|fscache|overlayfs|fuse)/).*))")
 FIRST_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console", "virtio-rng")
 
 
