@@ -150,8 +150,21 @@ static struct pair_memory *recall(struct pair *p, uint32_t id, bool child, int64
 		if (known->id == id && known->child == child)
 			return known;
 	m = array_add(&p->memory);
-	*m = (struct pair_memory){ .id = id, .child = child, .first_seen = now };
+	*m = (struct pair_memory){ .id = id, .child = child, .first_seen = now, .heard_at = now };
 	return m;
+}
+
+static void remember_ike(struct pair *p, const struct ike_sa *sa, int64_t now)
+{
+	struct pair_memory *m = recall(p, sa->unique_id, false, now);
+	uint64_t packets = 0;
+
+	array_foreach(&sa->children, c)
+		packets += c->packets_in;
+	if (m->packets_in != packets)
+		m->heard_at = now;
+	m->packets_in = packets;
+	m->here = true;
 }
 
 /* Takes up what is new and forgets what is gone. */
@@ -160,7 +173,7 @@ static void remember(struct pair *p, const struct ike_sa *sas, size_t n, int64_t
 	array_foreach(&p->memory, m)
 		m->here = false;
 	for (size_t i = 0; i < n; i++) {
-		recall(p, sas[i].unique_id, false, now)->here = true;
+		remember_ike(p, &sas[i], now);
 		array_foreach(&sas[i].children, c)
 			recall(p, c->unique_id, true, now)->here = true;
 	}
@@ -253,9 +266,44 @@ static int64_t end_lost(struct pair *p, const struct ike_sa *sas, size_t n, int6
 	return next;
 }
 
-/* How long a duplicate may stay. */
-static int64_t bear(const struct ike_sa *sa, const struct ike_sa *best)
+/* While they stood together, something came by other for PAIR_STRAY_MS, and nothing by sa. */
+static bool is_silent_beside(struct pair *p, const struct ike_sa *sa, const struct ike_sa *other,
+			     int64_t now)
 {
+	int64_t heard = recall(p, sa->unique_id, false, now)->heard_at;
+	const struct pair_memory *m = recall(p, other->unique_id, false, now);
+
+	return m->heard_at >= SN_MAX(heard, m->first_seen) + PAIR_STRAY_MS;
+}
+
+/* One that carries what is wanted yields only to another such. */
+static bool is_stray(struct pair *p, const struct ike_sa *sas, size_t n, const struct ike_sa *sa,
+		     int64_t now)
+{
+	bool whole = pair_child(sa, p->child);
+
+	for (size_t i = 0; i < n; i++)
+		if (&sas[i] != sa && sas[i].state == IKE_SA_ESTABLISHED &&
+		    (!whole || pair_child(&sas[i], p->child)) &&
+		    is_silent_beside(p, sa, &sas[i], now))
+			return true;
+	return false;
+}
+
+static bool is_superfluous(struct pair *p, const struct ike_sa *sas, size_t n,
+			   const struct ike_sa *sa, const struct ike_sa *best, int64_t now)
+{
+	if (!best || sa->state != IKE_SA_ESTABLISHED)
+		return false;
+	return p->owner ? sa != best && best->state == IKE_SA_ESTABLISHED
+			: is_stray(p, sas, n, sa, now);
+}
+
+/* How long a duplicate may stay. */
+static int64_t bear(const struct pair *p, const struct ike_sa *sa, const struct ike_sa *best)
+{
+	if (!p->owner)
+		return 0; /* a stray */
 	return sa->initiator != best->initiator && is_newer(sa, best) ? PAIR_NEWER_MS
 								      : PAIR_SETTLE_MS;
 }
@@ -280,9 +328,7 @@ static int64_t end_duplicates(struct pair *p, const struct ike_sa *sas, size_t n
 	for (size_t i = 0; i < n; i++) {
 		struct pair_memory *m = recall(p, sas[i].unique_id, false, now);
 		bool asked = m->asked_at != 0 && sas[i].state == IKE_SA_DELETING;
-		bool extra = p->owner && best && &sas[i] != best &&
-			     best->state == IKE_SA_ESTABLISHED &&
-			     sas[i].state == IKE_SA_ESTABLISHED;
+		bool extra = is_superfluous(p, sas, n, &sas[i], best, now);
 
 		if (m->lost_since)
 			continue;
@@ -290,7 +336,7 @@ static int64_t end_duplicates(struct pair *p, const struct ike_sa *sas, size_t n
 			m->extra_since = 0;
 			continue;
 		}
-		due = end_extra(m, extra ? bear(&sas[i], best) : PAIR_SETTLE_MS, PAIR_END_IKE,
+		due = end_extra(m, extra ? bear(p, &sas[i], best) : PAIR_SETTLE_MS, PAIR_END_IKE,
 				PAIR_END_IKE_FORCE, now, steps);
 		next = SN_MIN(next, due);
 	}

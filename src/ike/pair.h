@@ -20,6 +20,12 @@
  * other names, and older ones of the wanted name, go the same way; the other
  * end helps when the owner did not for PAIR_HELP_MS.
  *
+ * What the owner does not know of. It gave an IKE_SA up when nothing passed, or one that was
+ * CONNECTING when the other end had just answered, and there it stands. DPD does not find that out
+ * beside a new one: with the kernel's ESP both have the same policies, and charon takes their use
+ * for a sign of life. So the other end ends one by which nothing came for PAIR_STRAY_MS while
+ * something came by another.
+ *
  * A charon that ended. The kernel may go on with its SAs, so nothing is ended before its place
  * is taken. Who has lost its own (an orphan) initiates like an owner, for the other end sees
  * SAs that stand and waits. There those that the dead charon made are lost: they carry on as
@@ -39,6 +45,7 @@
 #define PAIR_BACKOFF_MAX_MS 5000
 #define PAIR_SETTLE_MS 500    /* a duplicate counts when it lasts */
 #define PAIR_HELP_MS 5000     /* then the other end ends superfluous children too */
+#define PAIR_STRAY_MS 10000   /* by it nothing came while it did by another: the owner has it not */
 #define PAIR_FORCE_MS 3000    /* an SA asked to go is forced after this */
 #define PAIR_HANG_MS 30000    /* a CONNECTING one is given up */
 #define PAIR_NEEDLESS_MS 5000 /* a CONNECTING one beside a tunnel that stands */
@@ -65,8 +72,10 @@ struct pair_memory {
 	int64_t first_seen;
 	int64_t extra_since; /* 0: it is not superfluous */
 	int64_t asked_at;    /* 0: nobody asked it to go */
-	int64_t lost_since;  /* the charon at its other end is no more; 0: it is not so */
-	bool surely_lost;    /* not only for being the older one of several */
+	uint64_t packets_in; /* of an IKE_SA's children, and when that changed last */
+	int64_t heard_at;
+	int64_t lost_since; /* the charon at its other end is no more; 0: it is not so */
+	bool surely_lost;   /* not only for being the older one of several */
 };
 
 struct pair {

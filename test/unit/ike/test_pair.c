@@ -429,6 +429,59 @@ static void a_lost_one_that_nobody_replaces_goes(void **state)
 	end(&s);
 }
 
+/* Of two by which the owner sends nothing but by one, that one stays, whatever the claims are. */
+static void what_the_owner_does_not_know_of_is_ended_by_the_other_end(void **state)
+{
+	struct script s;
+
+	(void)state;
+	for (unsigned heard = 0; heard < 2; heard++) {
+		struct ike_child *child;
+
+		begin(&s, false);
+		add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, false), 1, CHILD);
+		add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, false), 2, CHILD);
+		look_after(&s, 0);
+		child = &s.sas.v[heard].children.v[0];
+		for (int64_t t = 1000; t < PAIR_STRAY_MS; t += 1000) {
+			child->packets_in++;
+			look_after(&s, 1000);
+			assert_quiet(&s);
+		}
+		child->packets_in++;
+		look_after(&s, 1000);
+		assert_step(&s, PAIR_END_IKE, 2 - heard);
+		/* who has it not does not answer */
+		s.sas.v[!heard].state = IKE_SA_DELETING;
+		look_after(&s, PAIR_FORCE_MS);
+		assert_step(&s, PAIR_END_IKE_FORCE, 2 - heard);
+		end(&s);
+	}
+	/* one that was silent before there was another is none */
+	begin(&s, false);
+	add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, false), 1, CHILD);
+	look_after(&s, 0);
+	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, false), 2, CHILD);
+	look_after(&s, 2 * PAIR_STRAY_MS);
+	assert_quiet(&s);
+	s.sas.v[1].children.v[0].packets_in++;
+	look_after(&s, 1000);
+	assert_quiet(&s);
+	end(&s);
+	/* when nothing comes by either, or by what is to be replaced alone, that says nothing */
+	for (unsigned heard = 0; heard < 2; heard++) {
+		begin(&s, false);
+		add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, false), 1, "net-0");
+		add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, false), 2, CHILD);
+		for (int64_t t = 0; t <= 2 * PAIR_STRAY_MS; t += 1000) {
+			s.sas.v[0].children.v[0].packets_in += heard;
+			look_after(&s, 1000);
+			assert_quiet(&s);
+		}
+		end(&s);
+	}
+}
+
 static void an_orphan_initiates_like_an_owner(void **state)
 {
 	struct script s;
@@ -916,6 +969,7 @@ int main(void)
 		cmocka_unit_test(the_other_end_gives_the_old_sa_up),
 		cmocka_unit_test(two_ends_come_to_one_tunnel),
 		cmocka_unit_test(a_new_charon_takes_over_without_a_gap),
+		cmocka_unit_test(what_the_owner_does_not_know_of_is_ended_by_the_other_end),
 	};
 
 	return cmocka_run_group_tests_name("ike/pair", tests, NULL, NULL);
