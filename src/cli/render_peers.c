@@ -63,18 +63,20 @@ static void add_prefixes(struct table *t, const json_t *peer)
 	table_add_cell(t, PLAIN, b.len ? strbuf_str(&b) : "-");
 }
 
-/* What the tunnel really goes by, when that is not what the metadata say: NAT. */
+/* What the tunnel really goes by, when that is not what the metadata say: NAT, or a host that
+ * moved. */
 static void add_endpoint(struct table *t, const json_t *peer, const json_t *tunnel)
 {
 	json_int_t port = json_integer_value(json_object_get(tunnel, "remote_port"));
 	const char *remote = render_text(tunnel, "remote_address");
+	bool plain = port == IKE_PORT || port == IKE_NAT_PORT;
 	_cleanup_free_ char *text = NULL;
 
 	if (!json_is_string(json_object_get(tunnel, "remote_address")) ||
-	    (streq(remote, render_text(peer, "address")) &&
-	     (port == IKE_PORT || port == IKE_NAT_PORT)))
+	    (plain && streq(remote, render_text(peer, "address"))))
 		return;
-	text = xasprintf("by NAT: %s port %lld", remote, (long long)port);
+	text = plain ? xasprintf("at %s, which the metadata do not say", remote)
+		     : xasprintf("by NAT: %s port %lld", remote, (long long)port);
 	table_add_note(t, PLAIN, text);
 }
 

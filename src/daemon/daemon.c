@@ -192,11 +192,17 @@ static int want_all(struct daemon *d, const struct intent *intent, struct sn_err
 static bool hook_prepare(void *user)
 {
 	struct daemon *d = user;
+	const struct ike_sa *sas;
+	size_t n;
 
 	if (!d->snapshot)
 		return false;
 	surroundings_look_init(&d->look_around, d->config, d->snapshot, &d->around);
 	d->looked_for = d->snapshots;
+	sas = d->ike ? ike_sas(d->ike, &n) : NULL;
+	for (size_t i = 0; sas && i < n; i++)
+		if (sas[i].state == IKE_SA_ESTABLISHED || sas[i].state == IKE_SA_REKEYING)
+			surroundings_look_add_way(&d->look_around, &sas[i].local, &sas[i].remote);
 	return true;
 }
 
@@ -213,6 +219,7 @@ static void take_surroundings(struct daemon *d)
 	struct surroundings before = d->around;
 
 	d->around = d->look_around.seen;
+	d->moved |= surroundings_moved(&before, &d->around);
 	net_watch_underlay(d->net, &d->around.underlay);
 	if (d->wanted_of == 0)
 		return; /* no news, but the first look */
@@ -279,6 +286,26 @@ static void set_tunnels(struct daemon *d)
 	array_free(&tunnels);
 }
 
+/*
+ * By now the connections begin at an address that is there. A question to the metadata service
+ * that is under way from the lost one would wait for its time-out, and a service that knows who
+ * asks by the address may have refused.
+ */
+static void follow_move(struct daemon *d)
+{
+	struct sn_error e;
+
+	if (d->ike)
+		ike_set_lost_addrs(d->ike, d->around.lost, d->around.n_lost);
+	if (!d->moved || !d->metadata)
+		return;
+	d->moved = false;
+	metadata_free(sn_steal(d->metadata));
+	free(sn_steal(d->metadata_error)); /* of the old source */
+	if (daemon_open_metadata(d, &e) < 0)
+		log_error("metadata: %s", e.text);
+}
+
 static void hook_settled(void *user)
 {
 	struct daemon *d = user;
@@ -286,6 +313,7 @@ static void hook_settled(void *user)
 	/* the guard of the stored snapshot stands: others (Docker) may start now */
 	notify_ready(d->notify);
 	stand_in_prepare(d);
+	follow_move(d);
 	if (!d->wanted.guard_only)
 		numbers_settle(d->numbers, d->snapshot, &d->wanted, d->wanted_is_new);
 	if (d->wanted.guard_only || !d->wanted_is_new)
@@ -337,6 +365,18 @@ static void on_peer_error(const char *peer, const char *text, void *user)
 	peers_ike_error(user, peer, text);
 }
 
+static void on_moved(const char *peer, const struct sn_addr *lost, void *user)
+{
+	struct daemon *d = user;
+
+	log_write_fields(
+		LOG_LEVEL_NOTICE, LOG_FIELDS({ "peer", peer }),
+		"peer %s: its tunnel went from %s, which this host does not have any more; "
+		"a new one is built",
+		peer, SN_ADDR_STR(lost));
+	probe_renew(d->probe, peer);
+}
+
 static void start_ike(struct daemon *d)
 {
 	const struct ike_settings settings = {
@@ -353,6 +393,7 @@ static void start_ike(struct daemon *d)
 		.absent = on_ike_absent,
 		.sas_changed = on_sas_changed,
 		.peer_error = on_peer_error,
+		.moved = on_moved,
 		.user = d,
 	};
 	struct sn_error e = { 0 };

@@ -123,9 +123,10 @@ struct daemon {
 	} stand_in;
 	struct surroundings around;
 	struct surroundings_look look_around; /* for the next pass */
-	unsigned snapshots;                   /* taken over, one after the other */
-	unsigned looked_for;                  /* the one of them that look_around is for */
-	int containers_mtu; /* that containers were told of; 0: none since the start */
+	bool moved;          /* it has other addresses than before, and that was not followed yet */
+	unsigned snapshots;  /* taken over, one after the other */
+	unsigned looked_for; /* the one of them that look_around is for */
+	int containers_mtu;  /* that containers were told of; 0: none since the start */
 
 	struct probe *probe;
 	struct health *health;
@@ -134,6 +135,7 @@ struct daemon {
 	ARRAY(struct peer_boot {
 		char id[SN_ID_SIZE];
 		uint64_t ike_boot;     /* of its charon, as heartbeats tell; 0: not known yet */
+		uint64_t daemon_boot;  /* the same of its sennitd */
 		int64_t ike_boot_seen; /* when a heartbeat told that last, sn_now_ms() */
 		unsigned view;         /* what it thinks of us, as heartbeats tell */
 		char said[128]; /* charon's last words on it that were logged, since it was up */

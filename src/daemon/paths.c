@@ -252,8 +252,6 @@ static void on_look(void *user)
 	bool able = d->ike && ike_silent_since(d->ike) == 0 && !d->down && d->snapshot;
 	bool found = false;
 
-	if (surroundings_are_unsure(&d->around))
-		daemon_intent_changed(d);
 	array_foreach(&d->wanted.peers, w) {
 		if (able && w->n_paths > 1)
 			found |= look_at(d, w, loop_now(d->loop));

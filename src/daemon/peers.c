@@ -130,24 +130,39 @@ static void run_soon(struct daemon *d)
 	loop_timer_set(d->health_timer, 0);
 }
 
-/* A peer's charon is a new process: its older SAs are void (design §7). */
-static void note_boot(struct daemon *d, const char *peer, uint64_t ike_boot)
+/*
+ * A peer's charon is a new process, or the peer has another address: its older SAs are void
+ * (design §7). A new sennitd counts the latter from the begin again.
+ */
+static bool is_renewed(const struct peer_boot *before, const struct heartbeat *hb)
+{
+	if (!before->ike_boot || before->ike_boot == hb->ike_boot)
+		return false;
+	return ((before->ike_boot ^ hb->ike_boot) & ~HEARTBEAT_RENEWALS) ||
+	       before->daemon_boot == hb->daemon_boot;
+}
+
+static void note_boot(struct daemon *d, const char *peer, const struct heartbeat *hb)
 {
 	struct peer_boot *boot = peers_find(d, peer);
 
 	if (!boot)
 		boot = add_boot(d, peer);
-	if (ike_boot == 0)
+	if (hb->ike_boot == 0)
 		return;
-	if (boot->ike_boot && ike_boot != boot->ike_boot && d->ike) {
-		log_write_fields(LOG_LEVEL_INFO, LOG_FIELDS({ "peer", peer }),
-				 "peer %s: its charon is a new one", peer);
+	if (is_renewed(boot, hb) && d->ike) {
+		log_write_fields(
+			LOG_LEVEL_INFO, LOG_FIELDS({ "peer", peer }),
+			"peer %s: its older tunnels are void: its charon or its address is "
+			"a new one",
+			peer);
 		ike_peer_booted(d->ike, peer, boot->ike_boot_seen);
 		health_renewed(d->health, peer);
 	}
-	if (boot->ike_boot != ike_boot)
+	boot->daemon_boot = hb->daemon_boot;
+	if (boot->ike_boot != hb->ike_boot)
 		boots_changed(d);
-	boot->ike_boot = ike_boot;
+	boot->ike_boot = hb->ike_boot;
 	boot->ike_boot_seen = sn_now_ms();
 }
 
@@ -166,7 +181,7 @@ static void on_heartbeat(const char *peer, const struct heartbeat *hb, void *use
 	struct daemon *d = user;
 	int64_t now = loop_now(d->loop);
 
-	note_boot(d, peer, hb->ike_boot);
+	note_boot(d, peer, hb);
 	note_view(d, peer, hb->view);
 	health_peer_ike(d->health, peer, hb->ike_away, now);
 	health_heartbeat(d->health, peer, hb->daemon_boot, hb->seq, now);

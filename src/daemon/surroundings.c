@@ -7,9 +7,6 @@
 
 #include <stdio.h>
 
-#define AWAY_MS 2000
-#define AWAY_LOOK_MS 1500 /* until the look that finds it away has surely been */
-
 static const struct surroundings_own *find_own(const struct surroundings *s,
 					       const struct sn_addr *addr)
 {
@@ -19,11 +16,7 @@ static const struct surroundings_own *find_own(const struct surroundings *s,
 	return NULL;
 }
 
-/*
- * Which of self's underlay addresses no device has, as struct intent wants them: of
- * a NAT in front of us. One that is missed while we run may be back soon (a lease that
- * is renewed), and counts only when it stays away.
- */
+/* Which of self's underlay addresses are not to be begun from, as struct intent wants them. */
 static uint32_t away(const struct surroundings *s, const struct host *self)
 {
 	uint32_t missing = 0;
@@ -31,7 +24,7 @@ static uint32_t away(const struct surroundings *s, const struct host *self)
 	for (size_t i = 0; i < self->underlay.n; i++) {
 		const struct surroundings_own *own = find_own(s, &self->underlay.v[i]);
 
-		if (own && own->missing_ms && sn_now_ms() - own->missing_ms >= AWAY_MS)
+		if (own && own->away)
 			missing |= 1u << i;
 	}
 	return missing;
@@ -52,17 +45,17 @@ void surroundings_tell(const struct surroundings *s, const struct host *self, st
 	ret->foreign = &s->foreign;
 }
 
-bool surroundings_are_unsure(const struct surroundings *s)
+bool surroundings_moved(const struct surroundings *before, const struct surroundings *now)
 {
-	int64_t now = sn_now_ms();
+	for (size_t i = 0; i < now->n_own; i++) {
+		const struct surroundings_own *known = find_own(before, &now->own[i].addr);
 
-	for (size_t i = 0; i < s->n_own; i++) {
-		int64_t missing = s->own[i].missing_ms;
-
-		if (missing && now - missing < AWAY_MS + AWAY_LOOK_MS)
+		if (known && known->away != now->own[i].away)
 			return true;
 	}
-	return false;
+	return now->n_lost > 0 &&
+	       (now->n_lost != before->n_lost ||
+		memcmp(now->lost, before->lost, now->n_lost * sizeof(now->lost[0])) != 0);
 }
 
 static void set_own(struct surroundings *s, const struct host *self,
@@ -77,29 +70,121 @@ static void set_own(struct surroundings *s, const struct host *self,
 	}
 }
 
-/* At the first look who is missing is not expected. */
-static void look_at_own(struct surroundings *s, struct net *net, bool first)
+static struct surroundings_way *find_way(struct surroundings_look *look,
+					 const struct sn_addr *local)
 {
+	for (size_t i = 0; i < look->n_ways; i++)
+		if (sn_addr_cmp(&look->ways[i].local, local) == 0)
+			return &look->ways[i];
+	return NULL;
+}
+
+/* Packets by this way leave from another address: a new lease, a host that moved. */
+static bool is_replaced(struct surroundings_look *look, const struct sn_addr *local,
+			struct net *net)
+{
+	const struct surroundings_way *way = find_way(look, local);
+	struct sn_addr source;
+
+	if (!way || net_source_towards(net, &way->remote, &source) < 0 || !sn_addr_is_set(&source))
+		return false;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(look->overlays); i++)
+		if (sn_prefix_contains(&look->overlays[i], &source))
+			return false; /* for want of any other on the device */
+	return true;
+}
+
+/*
+ * One that no device has is that of a NAT in front of us, when nobody had it since the start, or
+ * another one has taken its place. While nothing takes it, it may be back soon (a lease that is
+ * renewed), and until then there is nothing else to begin from.
+ */
+static void look_at_own(struct surroundings_look *look, struct net *net)
+{
+	struct surroundings *s = &look->seen;
+
 	for (size_t i = 0; i < s->n_own; i++) {
 		struct surroundings_own *own = &s->own[i];
 		int r = net_has_address(net, &own->addr);
 
 		if (r == 1)
-			own->missing_ms = 0;
-		else if (r == 0 && own->missing_ms == 0)
-			own->missing_ms = sn_now_ms() - (first ? AWAY_MS : 0);
+			own->away = false;
+		else if (r == 0 && (look->first || is_replaced(look, &own->addr, net)))
+			own->away = true;
+	}
+}
+
+static void look_at_ways(struct surroundings_look *look, struct net *net)
+{
+	struct surroundings *s = &look->seen;
+
+	s->n_lost = 0;
+	for (size_t i = 0; i < look->n_ways && s->n_lost < SURROUNDINGS_LOST_MAX; i++) {
+		const struct sn_addr *local = &look->ways[i].local;
+
+		if (look->ways[i].used && net_has_address(net, local) == 0 &&
+		    is_replaced(look, local, net))
+			s->lost[s->n_lost++] = *local;
+	}
+}
+
+static void add_way(struct surroundings_look *look, const struct sn_addr *local,
+		    const struct sn_addr *remote)
+{
+	if (look->n_ways < SN_ARRAY_SIZE(look->ways) && !find_way(look, local))
+		look->ways[look->n_ways++] =
+			(struct surroundings_way){ .local = *local, .remote = *remote };
+}
+
+void surroundings_look_add_way(struct surroundings_look *look, const struct sn_addr *local,
+			       const struct sn_addr *remote)
+{
+	struct surroundings_way *way;
+
+	add_way(look, local, remote);
+	way = find_way(look, local);
+	if (way)
+		way->used = true;
+}
+
+/* Any host of the family tells: the way to all of them is the underlay. */
+static const struct sn_addr *some_remote(const struct snapshot *s, uint8_t family)
+{
+	array_foreach(&s->hosts, h)
+		if (!streq(h->id, s->self_id) && h->state != HOST_GONE)
+			array_foreach(&h->underlay, addr)
+				if (addr->family == family)
+					return addr;
+	return NULL;
+}
+
+static void add_ways(struct surroundings_look *look, const struct snapshot *s)
+{
+	for (size_t i = 0; i < look->seen.n_own; i++) {
+		const struct sn_addr *own = &look->seen.own[i].addr;
+		const struct sn_addr *remote = some_remote(s, own->family);
+
+		if (remote)
+			add_way(look, own, remote);
 	}
 }
 
 void surroundings_look_init(struct surroundings_look *look, const struct config *config,
 			    const struct snapshot *s, const struct surroundings *before)
 {
+	const struct sn_prefix *overlay = snapshot_overlay(s, AF_INET);
 	const struct host *self = snapshot_self(s);
 
 	*look = (struct surroundings_look){ .seen = *before,
 					    .first = before->n_own == 0,
 					    .ipv6 = snapshot_overlay(s, AF_INET6) != NULL };
+	if (overlay)
+		look->overlays[0] = *overlay;
+	overlay = snapshot_overlay(s, AF_INET6);
+	if (overlay)
+		look->overlays[1] = *overlay;
 	set_own(&look->seen, self, before);
+	add_ways(look, s);
 	if (sn_addr_is_set(&config->underlay_address)) {
 		look->addrs[look->n++] = config->underlay_address;
 		return;
@@ -157,7 +242,8 @@ void surroundings_look_run(struct surroundings_look *look, struct net *net)
 	net_underlay_read(net, look->addrs, look->n, look->seen.uplink, &underlay);
 	if (underlay.mtu > 0)
 		look->seen.underlay = underlay;
-	look_at_own(&look->seen, net, look->first);
+	look_at_own(look, net);
+	look_at_ways(look, net);
 	docker_user = net_has_docker_user(net);
 	if (docker_user >= 0)
 		look->seen.docker_user = docker_user == 1;

@@ -11,6 +11,8 @@
 #include "model/snapshot.h"
 #include "net/net.h"
 
+#define SURROUNDINGS_LOST_MAX 16
+
 struct surroundings {
 	char uplink[IFNAMSIZ]; /* "": no default route */
 	bool uplink_forwarding;
@@ -19,9 +21,12 @@ struct surroundings {
 	struct net_underlay underlay;
 	struct surroundings_own {
 		struct sn_addr addr;
-		int64_t missing_ms; /* since when no device has it, sn_now_ms(); 0: one has */
-	} own[HOST_MAX_ADDRESSES];  /* that the metadata say are ours */
+		bool away; /* no device has it, and what packets leave from is another one */
+	} own[HOST_MAX_ADDRESSES]; /* that the metadata say are ours */
 	size_t n_own;
+	/* from which tunnels go, and which no device has while packets leave from another one */
+	struct sn_addr lost[SURROUNDINGS_LOST_MAX];
+	size_t n_lost;
 	/* of IPv6, as struct intent has them */
 	bool ipv6_forwarding;
 	struct intent_device advertised[INTENT_ADVERTISED_MAX];
@@ -32,8 +37,14 @@ struct surroundings {
 /* All of it into an intent, which borrows s; self: NULL while there is no snapshot. */
 void surroundings_tell(const struct surroundings *s, const struct host *self, struct intent *ret);
 
-/* True when an address is missed, and whether it stays away is known soon: look again. */
-bool surroundings_are_unsure(const struct surroundings *s);
+/* The host has other addresses: one was lost, or one of the metadata came or went. */
+bool surroundings_moved(const struct surroundings *before, const struct surroundings *now);
+
+/* Where a tunnel goes from and to. */
+struct surroundings_way {
+	struct sn_addr local, remote;
+	bool used; /* by a tunnel that stands */
+};
 
 /* A look at them; the addresses are those that this host's tunnels begin at. */
 struct surroundings_look {
@@ -41,11 +52,18 @@ struct surroundings_look {
 	size_t n;
 	bool first;
 	bool ipv6; /* the overlay has it */
+	/* one for each local address: of the metadata, and of the tunnels that stand */
+	struct surroundings_way ways[HOST_MAX_ADDRESSES + SURROUNDINGS_LOST_MAX];
+	size_t n_ways;
+	struct sn_prefix overlays[2];
 	struct surroundings seen;
 };
 
 /* before: what was seen last. */
 void surroundings_look_init(struct surroundings_look *look, const struct config *config,
 			    const struct snapshot *s, const struct surroundings *before);
+/* A tunnel that stands goes this way. */
+void surroundings_look_add_way(struct surroundings_look *look, const struct sn_addr *local,
+			       const struct sn_addr *remote);
 /* Waits in the kernel, as net/net.h says. What cannot be read stays as it was before. */
 void surroundings_look_run(struct surroundings_look *look, struct net *net);

@@ -36,7 +36,17 @@ static const char settings_text[] =
 	"\tmake_before_break = yes\n"
 	/* nobody sends us elsewhere, and we hand out no addresses */
 	"\tfollow_redirects = no\n"
-	"\tinstall_virtual_ip = no\n";
+	"\tinstall_virtual_ip = no\n"
+	/*
+	 * Else each address that comes or goes on this host, a new container's veth has one, makes
+	 * charon look up a route for every IKE_SA, and begin those anew that have no fixed local
+	 * address. What an address of ours that is gone means, the caller says.
+	 */
+	"\tplugins {\n"
+	"\t\tkernel-netlink {\n"
+	"\t\t\troam_events = no\n"
+	"\t\t}\n"
+	"\t}\n";
 
 static const char log_text[] = "\t\t\ttime_format = \"%Y-%m-%dT%H:%M:%S\"\n"
 			       "\t\t\ttime_add_ms = yes\n"

@@ -108,6 +108,12 @@ void conn_write(const struct object_ike_conn *conn, struct vici_writer *w)
 	add_auth(w, "local", conn->self);
 	add_auth(w, "remote", conn->peer);
 	add_yes(w, "encap", conn->encap);
+	/*
+	 * With MOBIKE charon tells every peer of each address that this host gets, its containers'
+	 * too (measured: one exchange for each IKE_SA and each new veth), takes the hosts' overlay
+	 * addresses for further ends of the tunnel, and holds on to an IKE_SA whose address went
+	 * for 25 s. A changed address is followed by a new IKE_SA: ike_set_lost_addrs().
+	 */
 	add_yes(w, "mobike", false);
 	vici_add(w, "unique", "never");
 	vici_add(w, "dpd_delay", "%ds", DPD_DELAY_S);

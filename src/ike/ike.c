@@ -36,11 +36,20 @@ struct tunnel {
 	char error[256]; /* charon's last words; "" while the tunnel stands */
 };
 
-enum note_kind { NOTE_ABSENT, NOTE_ONLINE, NOTE_OFFLINE, NOTE_SAS, NOTE_ERROR, NOTE_ENDED };
+enum note_kind {
+	NOTE_ABSENT,
+	NOTE_ONLINE,
+	NOTE_OFFLINE,
+	NOTE_SAS,
+	NOTE_ERROR,
+	NOTE_MOVED,
+	NOTE_ENDED
+};
 struct note {
 	enum note_kind kind;
 	char peer[SN_ID_SIZE]; /* "" = any */
 	char text[256];
+	struct sn_addr lost; /* of NOTE_MOVED */
 };
 
 struct ike {
@@ -59,6 +68,8 @@ struct ike {
 	int64_t poll_due; /* INT64_MAX: none */
 	int64_t poll_began, poll_free_at;
 	int64_t listed_at; /* when the poll began that told of sas; 0: none did */
+	struct sn_addr lost_addrs[IKE_LOST_ADDRS_MAX];
+	size_t n_lost_addrs;
 
 	ARRAY(struct tunnel) tunnels; /* by peer */
 	bool tunnels_known;           /* ike_set_tunnels() was called: others may be ended */
@@ -73,7 +84,7 @@ struct ike {
 
 /* --- notes to the handlers ----------------------------------------------------- */
 
-static void note(struct ike *ike, enum note_kind kind, const char *peer, const char *text)
+static struct note *note(struct ike *ike, enum note_kind kind, const char *peer, const char *text)
 {
 	struct note *found = NULL;
 
@@ -87,6 +98,7 @@ static void note(struct ike *ike, enum note_kind kind, const char *peer, const c
 	}
 	snprintf(found->text, sizeof(found->text), "%s", text);
 	loop_deferred_schedule(ike->teller);
+	return found;
 }
 
 static void tell_one(void *user)
@@ -116,6 +128,9 @@ static void tell_one(void *user)
 		break;
 	case NOTE_ERROR:
 		h->peer_error(n.peer, n.text, h->user);
+		break;
+	case NOTE_MOVED:
+		h->moved(n.peer, &n.lost, h->user);
 		break;
 	case NOTE_ENDED:
 		ike->ended(ike->ended_user);
@@ -275,6 +290,22 @@ static void end_unwanted(struct ike *ike)
 		}
 }
 
+static bool is_lost(const struct ike *ike, const struct sn_addr *local)
+{
+	for (size_t i = 0; i < ike->n_lost_addrs; i++)
+		if (sn_addr_cmp(&ike->lost_addrs[i], local) == 0)
+			return true;
+	return false;
+}
+
+/* The lost address that a tunnel stood at, of which that was not told yet. */
+static void note_move(struct ike *ike, const struct tunnel *t, const struct ike_sa *sas, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pair_strands(&t->pair, &sas[i]))
+			note(ike, NOTE_MOVED, t->peer, "")->lost = sas[i].local;
+}
+
 static void look_at(struct ike *ike, struct tunnel *t, int64_t now)
 {
 	struct pair_steps steps;
@@ -282,6 +313,7 @@ static void look_at(struct ike *ike, struct tunnel *t, int64_t now)
 	size_t n;
 	const struct ike_sa *sas = sas_of(ike, t->peer, &n);
 
+	note_move(ike, t, sas, n);
 	sn_random(&dice, sizeof(dice));
 	poll_at(ike, pair_look(&t->pair, sas, n, now, dice, &steps));
 	carry_out(ike, t, &steps);
@@ -314,6 +346,8 @@ static void take_over(struct ike *ike)
 	__typeof__(ike->sas) old = ike->sas;
 
 	array_sort(&ike->heard, sa_cmp);
+	array_foreach(&ike->heard, sa)
+		sa->stranded = is_lost(ike, &sa->local);
 	note_changes(ike, old.v, old.n, ike->heard.v, ike->heard.n);
 	memcpy(&ike->sas, &ike->heard, sizeof(ike->sas));
 	memset(&ike->heard, 0, sizeof(ike->heard));
@@ -636,6 +670,19 @@ void ike_peer_orphaned(struct ike *ike, const char *peer)
 	if (!t || t->pair.orphaned)
 		return;
 	pair_orphaned(&t->pair);
+	poll_at(ike, sn_now_ms());
+}
+
+void ike_set_lost_addrs(struct ike *ike, const struct sn_addr *addrs, size_t n)
+{
+	n = SN_MIN(n, (size_t)IKE_LOST_ADDRS_MAX);
+	if (n == ike->n_lost_addrs && memcmp(addrs, ike->lost_addrs, n * sizeof(*addrs)) == 0)
+		return;
+	memcpy(ike->lost_addrs, addrs, n * sizeof(*addrs));
+	ike->n_lost_addrs = n;
+	/* nothing passes until then: the pause after a long poll does not count */
+	ike->poll_free_at = 0;
+	ike->poll_due = INT64_MAX;
 	poll_at(ike, sn_now_ms());
 }
 

@@ -44,8 +44,9 @@ struct ike_sa {
 	uint64_t spi_i, spi_r;
 	int64_t age_s;                /* since established; -1 while it is not ESTABLISHED */
 	int64_t rekey_in_s;           /* -1: none is due */
-	struct sn_addr local, remote; /* as of now: NAT and MOBIKE change them */
+	struct sn_addr local, remote; /* as of now: NAT changes them */
 	uint16_t local_port, remote_port;
+	bool stranded; /* its local address is not this host's any more: ike_set_lost_addrs() */
 	ARRAY(struct ike_child) children;
 };
 
@@ -69,6 +70,8 @@ struct ike_handlers {
 	void (*absent)(void *user); /* no charon of ours runs; until online(). May come again */
 	void (*sas_changed)(const char *peer, void *user); /* peer NULL: any */
 	void (*peer_error)(const char *peer, const char *text, void *user);
+	/* A tunnel that began at this lost address of ours is ended, and a new one is begun. */
+	void (*moved)(const char *peer, const struct sn_addr *lost, void *user);
 	void *user;
 };
 
@@ -145,6 +148,12 @@ void ike_set_tunnels(struct ike *ike, const struct ike_tunnel *tunnels, size_t n
 void ike_peer_booted(struct ike *ike, const char *peer, int64_t old_seen);
 /* The kernel has SAs of the peer that our charon does not know: initiates without waiting. */
 void ike_peer_orphaned(struct ike *ike, const char *peer);
+/*
+ * Addresses that were this host's and are not, while packets can leave from another one: what
+ * begins at them carries nothing, so it is ended, and begun anew at once, whoever owns the pair.
+ */
+#define IKE_LOST_ADDRS_MAX 16
+void ike_set_lost_addrs(struct ike *ike, const struct sn_addr *addrs, size_t n);
 /*
  * What charon says of this IKE_SA (ike_peer_sa()) is not so in the kernel: it is ended, by
  * both hosts, and a new one is built.

@@ -86,9 +86,24 @@ void pair_kick(struct pair *p)
 	p->kicked = true;
 }
 
-bool pair_stands(const struct ike_sa *sa)
+static bool was_up(const struct ike_sa *sa)
 {
 	return sa->state == IKE_SA_ESTABLISHED || sa->state == IKE_SA_REKEYING;
+}
+
+bool pair_stands(const struct ike_sa *sa)
+{
+	return was_up(sa) && !sa->stranded;
+}
+
+bool pair_strands(const struct pair *p, const struct ike_sa *sa)
+{
+	if (!sa->stranded || !was_up(sa))
+		return false;
+	array_foreach(&p->memory, m)
+		if (m->id == sa->unique_id && !m->child)
+			return m->asked_at == 0;
+	return true;
 }
 
 const struct ike_child *pair_child(const struct ike_sa *sa, const char *name)
@@ -320,6 +335,27 @@ static void end_broken(struct pair *p, const struct ike_sa *sas, size_t n, int64
 	p->broken = 0;
 }
 
+static int64_t end_stranded(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now,
+			    struct pair_steps *steps)
+{
+	int64_t next = NEVER;
+
+	for (size_t i = 0; i < n; i++) {
+		struct pair_memory *m;
+
+		/* one that connects is_connecting() ends */
+		if (!sas[i].stranded || sas[i].state == IKE_SA_CONNECTING)
+			continue;
+		m = recall(p, sas[i].unique_id, false, now);
+		if (m->asked_at == 0 || now >= m->asked_at + PAIR_FORCE_MS) {
+			add_step(steps, PAIR_END_IKE_FORCE, m->id);
+			m->asked_at = now;
+		}
+		next = SN_MIN(next, m->asked_at + PAIR_FORCE_MS);
+	}
+	return next;
+}
+
 static int64_t end_duplicates(struct pair *p, const struct ike_sa *sas, size_t n,
 			      const struct ike_sa *best, int64_t now, struct pair_steps *steps)
 {
@@ -395,7 +431,8 @@ static bool is_connecting(struct pair *p, const struct ike_sa *sas, size_t n, in
 		if (sas[i].state != IKE_SA_CONNECTING)
 			continue;
 		m = recall(p, sas[i].unique_id, false, now);
-		if (now >= m->first_seen + patience || leads_elsewhere(p, m, &sas[i])) {
+		if (now >= m->first_seen + patience || leads_elsewhere(p, m, &sas[i]) ||
+		    sas[i].stranded) {
 			add_step(steps, PAIR_END_IKE_FORCE, sas[i].unique_id);
 			continue;
 		}
@@ -500,6 +537,9 @@ int64_t pair_look(struct pair *p, const struct ike_sa *sas, size_t n, int64_t no
 	int64_t next = NEVER, due;
 
 	*ret = (struct pair_steps){ .n = 0 };
+	for (size_t i = 0; i < n; i++)
+		if (pair_strands(p, &sas[i]))
+			pair_orphaned(p);
 	remember(p, sas, n, now);
 	mark_lost(p, sas, n, now);
 	best = pair_best(p, sas, n);
@@ -509,6 +549,8 @@ int64_t pair_look(struct pair *p, const struct ike_sa *sas, size_t n, int64_t no
 	if (p->kicked)
 		p->tries = 0;
 	due = end_lost(p, sas, n, now, ret);
+	next = SN_MIN(next, due);
+	due = end_stranded(p, sas, n, now, ret);
 	next = SN_MIN(next, due);
 	end_broken(p, sas, n, now, ret);
 	due = end_duplicates(p, sas, n, best, now, ret);

@@ -26,6 +26,10 @@
  * for a sign of life. So the other end ends one by which nothing came for PAIR_STRAY_MS while
  * something came by another.
  *
+ * An address that this host does not have any more. What began there carries nothing in either
+ * direction, and its DELETE would not get out: it is ended by force and counts as gone. This end,
+ * which alone knows, initiates like an owner.
+ *
  * A charon that ended. The kernel may go on with its SAs, so nothing is ended before its place
  * is taken. Who has lost its own (an orphan) initiates like an owner, for the other end sees
  * SAs that stand and waits. There those that the dead charon made are lost: they carry on as
@@ -138,7 +142,10 @@ void pair_kick(struct pair *p);
 int64_t pair_look(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now, uint32_t dice,
 		  struct pair_steps *ret);
 
-/* ESTABLISHED or being rekeyed. */
+/* It stood when its address was lost, and was not asked to go yet: the next look does. */
+bool pair_strands(const struct pair *p, const struct ike_sa *sa);
+
+/* ESTABLISHED or being rekeyed, and not stranded. */
 bool pair_stands(const struct ike_sa *sa);
 /* The newest installed child with this name, else (name NULL) any; NULL: none. */
 const struct ike_child *pair_child(const struct ike_sa *sa, const char *name);

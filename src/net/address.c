@@ -149,28 +149,56 @@ int address_device(struct netlink *nl, const struct sn_addr *addr, int *ret, str
 	return r;
 }
 
-/* The kernel says by which route it would go: its own addresses by a local one. */
+/* The route that the kernel would choose. */
+struct towards {
+	uint8_t type; /* RTN_UNSPEC: none */
+	struct sn_addr source;
+};
+
 static int on_route(const struct nlmsghdr *nlh, void *user)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	bool *local = user;
+	const struct nlattr *a[RTA_PREFSRC + 1];
+	struct towards *t = user;
 
-	if (nlh->nlmsg_type == RTM_NEWROUTE && mnl_nlmsg_get_payload_len(nlh) >= sizeof(*rtm))
-		*local = rtm->rtm_type == RTN_LOCAL;
+	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
+		return 0;
+	t->type = rtm->rtm_type;
+	netlink_attrs(nlh, sizeof(*rtm), RTA_PREFSRC, a);
+	t->source = netlink_attr_addr(a[RTA_PREFSRC], rtm->rtm_family);
 	return 0;
 }
 
-bool address_is_local(struct netlink *nl, const struct sn_addr *addr)
+static int ask_route(struct netlink *nl, const struct sn_addr *dst, struct towards *ret,
+		     struct sn_error *e)
 {
 	union netlink_request req;
 	struct rtmsg *rtm = netlink_begin(&req, RTM_GETROUTE, 0, sizeof(*rtm));
-	struct sn_error e;
-	bool local = false;
 
-	rtm->rtm_family = addr->family;
-	rtm->rtm_dst_len = (uint8_t)(8 * sn_addr_size(addr));
-	mnl_attr_put(&req.h, RTA_DST, sn_addr_size(addr), addr->bytes);
-	return netlink_ask(nl, &req.h, on_route, &local, &e) == 0 && local;
+	*ret = (struct towards){ .type = RTN_UNSPEC };
+	rtm->rtm_family = dst->family;
+	rtm->rtm_dst_len = (uint8_t)(8 * sn_addr_size(dst));
+	mnl_attr_put(&req.h, RTA_DST, sn_addr_size(dst), dst->bytes);
+	return netlink_ask(nl, &req.h, on_route, ret, e);
+}
+
+int address_towards(struct netlink *nl, const struct sn_addr *dst, struct sn_addr *ret,
+		    struct sn_error *e)
+{
+	struct towards t;
+	int r = ask_route(nl, dst, &t, e);
+
+	*ret = t.type == RTN_UNICAST ? t.source : (struct sn_addr){ 0 };
+	return r == -ENETUNREACH || r == -EHOSTUNREACH ? 0 : r;
+}
+
+/* Its own addresses it reaches by a local route. */
+bool address_is_local(struct netlink *nl, const struct sn_addr *addr)
+{
+	struct towards t;
+	struct sn_error e;
+
+	return ask_route(nl, addr, &t, &e) == 0 && t.type == RTN_LOCAL;
 }
 
 int address_apply(struct netlink *nl, const struct plan_step *step, struct sn_error *e)

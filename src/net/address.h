@@ -17,5 +17,11 @@ int address_add(struct netlink *nl, int index, const struct sn_prefix *addr, str
  * NETLINK_INTERRUPTED, or a negative errno with e.
  */
 int address_device(struct netlink *nl, const struct sn_addr *addr, int *ret, struct sn_error *e);
+/*
+ * The address that packets to dst would leave from; unset when they would not, or leave this host
+ * not at all. Returns 0 or a negative errno with e.
+ */
+int address_towards(struct netlink *nl, const struct sn_addr *dst, struct sn_addr *ret,
+		    struct sn_error *e);
 /* True when one of this host's links has it. */
 bool address_is_local(struct netlink *nl, const struct sn_addr *addr);

@@ -353,6 +353,13 @@ int net_has_address(struct net *net, const struct sn_addr *addr)
 	return index != 0;
 }
 
+int net_source_towards(struct net *net, const struct sn_addr *dst, struct sn_addr *ret)
+{
+	struct sn_error e;
+
+	return address_towards(net->nl, dst, ret, &e);
+}
+
 void net_underlay_read(struct net *net, const struct sn_addr *addrs, size_t n,
 		       const char *otherwise, struct net_underlay *ret)
 {

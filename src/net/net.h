@@ -129,6 +129,11 @@ void net_underlay_read(struct net *net, const struct sn_addr *addrs, size_t n,
 		       const char *otherwise, struct net_underlay *ret);
 /* 1 when some device has this address, 0 when none has, or a negative errno. */
 int net_has_address(struct net *net, const struct sn_addr *addr);
+/*
+ * Which address of this host packets to dst would leave from; unset when none would leave. 0 or
+ * a negative errno.
+ */
+int net_source_towards(struct net *net, const struct sn_addr *dst, struct sn_addr *ret);
 /* From now on net_watch() tells when one of these devices gets another MTU, with its name. */
 void net_watch_underlay(struct net *net, const struct net_underlay *underlay);
 /*

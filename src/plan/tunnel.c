@@ -123,8 +123,11 @@ static void set_addresses(const struct intent *intent, const struct host *peer,
 		add_other(&c->local_others, &c->local_addr, &paths[i].local);
 		add_other(&c->remote_others, &c->remote_addr, &paths[i].remote);
 	}
-	/* it is known by its identity and key, as all are */
-	for (size_t i = 0; i < n && peer->behind_nat; i++) {
+	/*
+	 * Who it is its key says, and not where it comes from: behind NAT that is never known,
+	 * and after a new lease or a move the metadata do not know it yet.
+	 */
+	for (size_t i = 0; i < n; i++) {
 		const struct sn_addr any = { .family = paths[i].remote.family };
 
 		add_other(&c->remote_others, &c->remote_addr, &any);

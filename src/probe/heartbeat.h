@@ -21,11 +21,14 @@
 
 #define HEARTBEAT_SIZE 48
 
+/* How often since the start of sennitd all SAs with this peer became void without a new charon. */
+#define HEARTBEAT_RENEWALS UINT64_C(0xff)
+
 struct heartbeat {
 	uint8_t view;
 	uint16_t view_changes;
 	uint64_t daemon_boot;
-	uint64_t ike_boot;
+	uint64_t ike_boot; /* of the charon; the lowest byte: HEARTBEAT_RENEWALS */
 	uint32_t seq;
 	bool ike_away; /* the sender has no charon that answers; ike_boot is that of the last one */
 };

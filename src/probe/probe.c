@@ -39,6 +39,7 @@ struct probe_peer {
 	struct leg *leg;
 	uint8_t view;
 	uint16_t view_changes;
+	uint8_t renewals;
 	uint64_t heard_boot;
 	uint32_t heard_seq;
 };
@@ -309,7 +310,7 @@ static void send_heartbeat(struct probe *p, struct probe_peer *peer)
 		.view = peer->view,
 		.view_changes = peer->view_changes,
 		.daemon_boot = p->daemon_boot,
-		.ike_boot = p->ike_boot,
+		.ike_boot = p->ike_boot ? (p->ike_boot & ~HEARTBEAT_RENEWALS) | peer->renewals : 0,
 		.seq = p->round,
 		.ike_away = p->ike_away,
 	};
@@ -441,6 +442,14 @@ void probe_set_view(struct probe *p, const char *id, unsigned view)
 void probe_set_ike_boot(struct probe *p, uint64_t ike_boot)
 {
 	p->ike_boot = ike_boot;
+}
+
+void probe_renew(struct probe *p, const char *id)
+{
+	struct probe_peer *peer = find_peer(p, id);
+
+	if (peer)
+		peer->renewals++;
 }
 
 void probe_set_ike_away(struct probe *p, bool away)

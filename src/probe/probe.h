@@ -51,6 +51,11 @@ void probe_device_changed(struct probe *p, const char *device);
 void probe_set_secrets(struct probe *p, const struct secrets *secrets);
 void probe_set_view(struct probe *p, const char *peer, unsigned view);
 void probe_set_ike_boot(struct probe *p, uint64_t ike_boot);
+/*
+ * All SAs that stood with this peer are void on our side, as if our charon were a new one: the
+ * heartbeats tell it so. To be said before a new SA carries them.
+ */
+void probe_renew(struct probe *p, const char *peer);
 /* Whether this host has no charon that answers: told to all peers at once when it changes. */
 void probe_set_ike_away(struct probe *p, bool away);
 void probe_send_echo(struct probe *p, const char *peer, uint32_t token);

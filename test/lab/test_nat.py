@@ -188,6 +188,33 @@ def new_charon(lab: Lab, host: Host, others: list[Host]) -> None:
     print(f"{host.id}: tunnels {time.monotonic() - begin:.1f} s after its charon was killed")
 
 
+@pytest.mark.slow
+def test_a_new_address_inside_is_followed(stand: Stand) -> None:
+    """The router's network gives h3 another address; outside that is another port at most."""
+    lab, h3 = stand.lab, stand.lab["h3"]
+    old, new = h3.address, stand.router.net.network_address + 77
+    peers = [peer for peer in lab.hosts.values() if peer is not h3]
+
+    def all_from(address: object) -> bool:
+        return all(tunnel(h3, p.id)["local_address"] == str(address) and same_tunnel(h3, p)
+                   for p in peers)
+
+    lab.wait(lambda: all_from(old), 30, "one tunnel each")
+    for there, gone in ((new, old), (old, new)):
+        with lab.flows(lab.pairs_of_hosts(), rate=50, echo=True) as flows:
+            flows.wait_all_arrive(10)
+            begin = time.monotonic()
+            h3.ns.ip(f"addr del {gone}/24 dev eth0", f"addr add {there}/24 dev eth0",
+                     f"route replace default via {stand.router.gateway}")
+            lab.wait(lambda: all(tunnel(h3, p.id)["local_address"] == str(there) for p in peers),
+                     20, "h3 begins from there")
+            flows.wait_all_arrive(10)
+            print(f"new address inside: all talk after {time.monotonic() - begin:.1f} s")
+            print(flows.stop().table())
+        lab.wait(lambda: all_from(there), 30, "one tunnel each, and no other")
+        lab.wait_all_up(20)
+
+
 @pytest.mark.parametrize("where", ["inside", pytest.param("outside", marks=pytest.mark.slow)])
 def test_a_new_charon_gets_its_tunnels(stand: Stand, where: str) -> None:
     lab = stand.lab

@@ -94,7 +94,7 @@ def test_a_charon_that_died_meanwhile_is_noticed(lab: Lab) -> None:
     h1, h2, _ = lab.hosts.values()
 
     def voided() -> int:
-        return h1.log.read_text().count("peer h2: its charon is a new one")
+        return h1.log.read_text().count("peer h2: its older tunnels are void")
 
     lab.wait_all_up()
     before, pid = voided(), h2.charon_pid()

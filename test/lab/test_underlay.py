@@ -3,6 +3,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 
@@ -14,7 +15,7 @@ from sennitlab.classify import EXPECTED
 from sennitlab.host import Host
 from sennitlab.lab import DATAPLANE
 from sennitlab.sas import same_tunnel, sas_of, tunnel_of
-from sennitlab.wan import host_address
+from sennitlab.wan import GATEWAY, host_address
 
 LAB = {"containers": 1}
 V6 = IPv6Address("2001:db8::")
@@ -164,30 +165,71 @@ def test_a_new_address_beside_the_old_one_costs_nothing(lab: Lab) -> None:
         h2.ns.ip(f"addr del {new}/24 dev eth0")
 
 
-@pytest.mark.slow
-def test_a_new_lease_is_followed_when_the_metadata_have_it(lab: Lab) -> None:
-    """The old address is gone at once; nobody else changes colour."""
+def shown_at(lab: Lab, host: Host, address: str) -> bool:
+    """What both ends say of this host's tunnels."""
+    return all(host.peers()[peer.id]["tunnel"]["local_address"] == address ==
+               peer.peers()[host.id]["tunnel"]["remote_address"]
+               for peer in lab.hosts.values() if peer is not host)
+
+
+def test_a_new_lease_needs_no_metadata(lab: Lab) -> None:
+    """The old address is gone, and nobody but the host itself knows the new one. h2 owns one
+    of its tunnels, and not the other."""
     h2, new = lab["h2"], host_address(41)
     old = h2.address
-    with lab.watch() as watch:
-        begin = time.monotonic()
-        lab.wan.readdress("h2", h2.ns, new)
-        try:
-            lab.wait(lambda: lab["h1"].states()["h2"] == "down", 20, "it is missed")
-            told = time.monotonic()
-            put(lab, h2, str(new))
-            lab.wait(lambda: address_of(lab["h1"], h2) == str(new), 30, "the metadata are read")
-            lab.wait_all_up(20)
-            print(f"new lease: missed after {told - begin:.1f} s, up {time.monotonic() - told:.1f} s "
-                  "after the metadata said it")
-            lab.wait(lambda: one_tunnel_by(lab, h2, str(new)), 30, "new tunnels, and only those")
-        finally:
-            lab.wan.readdress("h2", h2.ns, old)
-            put(lab, h2, str(old))
-        lab.wait(lambda: one_tunnel_by(lab, h2, str(old)), 30, "the old one again")
+    try:
+        with lab.flows(lab.pairs_of_hosts(), rate=100, echo=True) as flows, lab.watch() as watch:
+            flows.wait_all_arrive(5)
+            begin = time.monotonic()
+            lab.wan.readdress("h2", h2.ns, new)
+            lab.wait(lambda: all(sas_of(h2, p)[-1]["local-host"] == str(new) for p in ("h1", "h3")),
+                     10, "h2 begins from the new address")
+            flows.wait_all_arrive(10)
+            print(f"new lease: all talk after {time.monotonic() - begin:.1f} s")
+            lab.wait(lambda: one_tunnel_by(lab, h2, str(new)), 20, "new tunnels, and only those")
+            print(f"new lease: {flows.stop().table()}")
+        lab.wait(lambda: shown_at(lab, h2, str(new)), 5, "the status has it")
+        assert address_of(lab["h1"], h2) == str(old), "and the metadata have not"
+        assert all(host.plan() == [] for host in lab.hosts.values())
+        changes = [str(c) for c in watch.changes if patient(1) == 1 or "h2" not in (c.host, c.what)]
+        assert not changes, changes
+        # a new sennitd takes them for what they are, and its peers do
+        voided = lab["h1"].log.read_text().count("older tunnels are void")
+        h2.kill()
+        h2.start()
         lab.wait_all_up(20)
-    colour = [str(c) for c in watch.changes if "h2" not in (c.host, c.what)]
-    assert not colour, colour
+        # when they have it, that costs nothing
+        with lab.flows(lab.pairs_of_hosts(), rate=100, echo=True) as flows:
+            flows.wait_all_arrive(5)
+            put(lab, h2, str(new))
+            lab.wait(lambda: all(address_of(lab[p], h2) == str(new) for p in ("h1", "h3")), 20,
+                     "the metadata are read")
+            lab.wait(lambda: one_tunnel_by(lab, h2, str(new)) and
+                     h2.peers()["h1"]["local_address"] == str(new), 20, "one tunnel each")
+            flows.wait_all_arrive(5)
+            lost = Counter(loss.pair for loss in flows.stop().lost())
+        # the connections have another address: where the kernel carries ESP the moment may show
+        assert max(lost.values(), default=0) <= (0 if DATAPLANE == "libipsec" else 3), lost
+        assert lab["h1"].log.read_text().count("older tunnels are void") == voided
+    finally:
+        lab.wan.readdress("h2", h2.ns, old)
+        put(lab, h2, str(old))
+    lab.wait(lambda: one_tunnel_by(lab, h2, str(old)), 30, "the old one again")
+    lab.wait_all_up(20)
+
+
+@pytest.mark.slow
+def test_a_lease_that_is_renewed_is_no_move(lab: Lab) -> None:
+    """While there is no other address nothing is done, and the same one goes on."""
+    h2 = lab["h2"]
+    before = {p: lab.wait(lambda: tunnel_of(h2, p), 20, "one tunnel") for p in ("h1", "h3")}
+    h2.ns.ip(f"addr del {h2.address}/24 dev eth0")
+    lab.wait(lambda: lab["h1"].states()["h2"] == "down", 10, "it is missed")
+    h2.ns.ip(f"addr add {h2.address}/24 dev eth0", f"route replace default via {GATEWAY}")
+    lab.wait_all_up(10)
+    with lab.flows(lab.pairs_of_hosts(), rate=50, echo=True) as flows:
+        flows.wait_all_arrive(10)
+    assert {p: tunnel_of(h2, p) for p in before} == before
 
 
 @pytest.mark.slow

@@ -184,6 +184,13 @@ static void on_peer_error(const char *peer, const char *text, void *user)
 	strbuf_addf(&h->errors, "%s: %s\n", peer, text);
 }
 
+static void on_moved(const char *peer, const struct sn_addr *lost, void *user)
+{
+	(void)peer;
+	(void)lost;
+	(void)user;
+}
+
 static void new_ike(struct lab_child *h)
 {
 	char self[8];
@@ -192,8 +199,8 @@ static void new_ike(struct lab_child *h)
 					       .plugins = dataplane_libipsec.charon_plugins,
 					       .mesh_id = "lab",
 					       .self = self };
-	const struct ike_handlers handlers = { on_online,      on_offline,    on_absent,
-					       on_sas_changed, on_peer_error, h };
+	const struct ike_handlers handlers = { on_online,     on_offline, on_absent, on_sas_changed,
+					       on_peer_error, on_moved,   h };
 	struct sn_error e;
 
 	snprintf(self, sizeof(self), "h%d", h->n);

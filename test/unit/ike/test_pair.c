@@ -482,6 +482,43 @@ static void what_the_owner_does_not_know_of_is_ended_by_the_other_end(void **sta
 	}
 }
 
+static void what_has_lost_its_address_is_begun_anew_by_either_end(void **state)
+{
+	struct script s;
+
+	(void)state;
+	for (int owner = 0; owner < 2; owner++) {
+		struct ike_sa *sa;
+
+		begin(&s, owner);
+		sa = add_sa(&s, 1, IKE_SA_ESTABLISHED, !owner);
+		add_child(sa, 1, CHILD);
+		look_after(&s, 0);
+		assert_quiet(&s);
+		sa->stranded = true;
+		assert_true(pair_strands(&s.pair, sa));
+		look_after(&s, 1000);
+		assert_int_equal(s.steps.n, 2);
+		assert_int_equal(s.steps.v[0].verb, PAIR_END_IKE_FORCE);
+		assert_int_equal(s.steps.v[0].id, 1);
+		assert_int_equal(s.steps.v[1].verb, PAIR_INITIATE);
+		/* that is told once, and asked again only when it does not go */
+		assert_false(pair_strands(&s.pair, sa));
+		look_after(&s, 1);
+		assert_quiet(&s);
+		look_after(&s, PAIR_FORCE_MS);
+		assert_int_equal(s.steps.v[0].verb, PAIR_END_IKE_FORCE);
+		end(&s);
+	}
+	/* what still connects from there does not keep the next one waiting */
+	begin(&s, true);
+	add_sa(&s, 1, IKE_SA_CONNECTING, true)->stranded = true;
+	look_after(&s, 0);
+	assert_int_equal(s.steps.n, 2);
+	assert_int_equal(s.steps.v[1].verb, PAIR_INITIATE);
+	end(&s);
+}
+
 static void an_orphan_initiates_like_an_owner(void **state)
 {
 	struct script s;
@@ -603,6 +640,7 @@ struct sim_sa {
 	int initiator;
 	enum half half[2];
 	bool child[2];
+	bool stranded[2];
 	int64_t established[2], lonely_since[2];
 };
 
@@ -659,6 +697,9 @@ static void deliver(struct sim *sim, const struct message *m)
 {
 	struct sim_sa *sa = &sim->sa[m->sa];
 	bool online = sim->now >= sim->online_at[m->to];
+
+	if (sa->stranded[0] || sa->stranded[1])
+		return;
 
 	switch (m->kind) {
 	case REQUEST:
@@ -757,7 +798,8 @@ static size_t list_sas(const struct sim *sim, int end_, struct ike_sa *ret)
 		if (sa->half[end_] == ABSENT)
 			continue;
 		n++;
-		*out = (struct ike_sa){ .unique_id = (uint32_t)i + 1,
+		*out = (struct ike_sa){ .stranded = sa->stranded[end_],
+					.unique_id = (uint32_t)i + 1,
 					.state = states[sa->half[end_]],
 					.initiator = sa->initiator == end_,
 					.spi_i = sa->spi,
@@ -887,6 +929,57 @@ static bool is_whole(const struct sim *sim, size_t i)
 	       sa->child[1];
 }
 
+/*
+ * The end has another address: nothing of the SAs that were gets through, and what
+ * their other end knows of it comes by the first one that does.
+ */
+static void move(struct sim *sim, int end_)
+{
+	for (size_t i = 0; i < sim->n_sas; i++)
+		sim->sa[i].stranded[end_] = true;
+	sim->no_dpd = true;
+}
+
+static void who_moves_begins_the_new_tunnel(void **state)
+{
+	static const int64_t nobody[2] = { 0 };
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct sim *sim = xcalloc(1, sizeof(*sim));
+		int mover = seed % 2;
+		int64_t told = 0, moved;
+		uint64_t spi[2];
+		size_t old;
+
+		*sim = (struct sim){ .seed = seed * 977, .now = START };
+		for (int e = 0; e < 2; e++)
+			pair_init(&sim->pair[e], e == 0, CHILD);
+		run(sim, START + 20000, nobody);
+		old = sim->n_sas;
+		move(sim, mover);
+		moved = sim->now;
+		while (sim->now < START + 60000) {
+			for (size_t i = old; i < sim->n_sas && !told; i++)
+				if (is_whole(sim, i))
+					told = sim->now + dice(sim) % 100 * SIM_STEP_MS;
+			if (told == sim->now)
+				pair_booted(&sim->pair[!mover], moved, told);
+			run(sim, sim->now + SIM_STEP_MS, nobody);
+		}
+		/* at once, whoever owns the pair, but for the messages that were lost */
+		assert_true(told && told < moved + 5000);
+		for (int e = 0; e < 2; e++)
+			if (standing(sim, e, &spi[e]) != 1)
+				fail_msg("seed %d: end %d has not one tunnel", (int)seed, e);
+		assert_true(spi[0] == spi[1]);
+		assert_int_equal(sim->n_sas, old + 1);
+		pair_fini(&sim->pair[0]);
+		pair_fini(&sim->pair[1]);
+		free(sim);
+	}
+}
+
 /* The end's charon dies and returns. *ret: the SA by which the kernels go on. */
 static void lose_charon(struct sim *sim, int end_, size_t *ret)
 {
@@ -970,6 +1063,8 @@ int main(void)
 		cmocka_unit_test(two_ends_come_to_one_tunnel),
 		cmocka_unit_test(a_new_charon_takes_over_without_a_gap),
 		cmocka_unit_test(what_the_owner_does_not_know_of_is_ended_by_the_other_end),
+		cmocka_unit_test(what_has_lost_its_address_is_begun_anew_by_either_end),
+		cmocka_unit_test(who_moves_begins_the_new_tunnel),
 	};
 
 	return cmocka_run_group_tests_name("ike/pair", tests, NULL, NULL);

@@ -322,6 +322,32 @@ static void a_link_whose_alias_was_taken_away_is_still_ours(void **state)
 	   f->state_dir);
 }
 
+static void the_address_that_packets_leave_from_is_the_kernels(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	struct sn_addr there, own, far, found;
+
+	assert_int_equal(sn_addr_parse("10.7.0.9", &there), 0);
+	assert_int_equal(sn_addr_parse("10.7.0.1", &own), 0);
+	assert_int_equal(sn_addr_parse("198.51.100.1", &far), 0);
+	sh("ip link add sntest0 type bridge && ip addr add 10.7.0.1/24 dev sntest0 && "
+	   "ip link set sntest0 up");
+	assert_int_equal(net_source_towards(f->net, &there, &found), 0);
+	assert_string_equal(SN_ADDR_STR(&found), "10.7.0.1");
+	/* to ourselves nothing leaves, and where no route leads neither */
+	assert_int_equal(net_source_towards(f->net, &own, &found), 0);
+	assert_false(sn_addr_is_set(&found));
+	assert_int_equal(net_source_towards(f->net, &far, &found), 0);
+	assert_false(sn_addr_is_set(&found));
+	sh("ip addr add 10.7.0.2/24 dev sntest0 && ip addr del 10.7.0.1/24 dev sntest0 && "
+	   "ip addr add 10.7.0.2/24 dev sntest0 2>/dev/null; true");
+	assert_int_equal(net_source_towards(f->net, &there, &found), 0);
+	assert_string_equal(SN_ADDR_STR(&found), "10.7.0.2");
+	sh("ip link del sntest0");
+	assert_int_equal(net_source_towards(f->net, &there, &found), 0);
+	assert_false(sn_addr_is_set(&found));
+}
+
 static void an_alias_that_went_while_nobody_looked_is_given_back(void **state)
 {
 	struct fixture *f = fixture_get(state);
@@ -538,6 +564,7 @@ int main(void)
 		T(what_stands_on_nothing_is_not_ready),
 		T(a_tunnel_device_of_charon_is_kept_up),
 		T(a_link_whose_alias_was_taken_away_is_still_ours),
+		T(the_address_that_packets_leave_from_is_the_kernels),
 		T(an_alias_that_went_while_nobody_looked_is_given_back),
 		T(a_link_in_the_place_of_ours_is_not_touched),
 		T(kernel_says_why),
