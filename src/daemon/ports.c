@@ -98,14 +98,27 @@ static void free_round(struct round *r)
 	icmp_watch_free(sn_steal(p->watch));
 }
 
+/* Where it is: as its tunnel goes, while one stands, for the metadata may not know that yet. */
+static void find_way(const struct daemon *d, const struct wanted_peer *w, struct sn_addr *ret_local,
+		     struct sn_addr *ret_remote)
+{
+	const struct ike_sa *sa = d->ike ? ike_peer_sa(d->ike, w->id, NULL) : NULL;
+
+	*ret_local = sa ? sa->local : w->local;
+	*ret_remote = sa ? sa->remote : w->remote;
+}
+
 /* What we slept through was not silence, and another address says nothing of this one. */
 static bool is_void(const struct round *r)
 {
 	const struct daemon *d = r->all->d;
 	const struct wanted_peer *w = wanted_find_peer(&d->wanted, r->peer);
+	struct sn_addr local, remote;
 
-	return loop_get_stats(d->loop)->last_stall_end != r->stall || !w ||
-	       sn_addr_cmp(&w->remote, &r->remote) != 0;
+	if (loop_get_stats(d->loop)->last_stall_end != r->stall || !w)
+		return true;
+	find_way(d, w, &local, &remote);
+	return sn_addr_cmp(&remote, &r->remote) != 0;
 }
 
 static void end_round(struct round *r)
@@ -207,15 +220,16 @@ static bool needs_nat_port(const struct daemon *d, const char *peer)
 static void begin_round(struct ports *p, const struct wanted_peer *w)
 {
 	struct round *r = xcalloc(1, sizeof(*r));
+	struct sn_addr local;
 
 	if (!p->watch)
 		p->watch = icmp_watch_new(p->d->loop, on_word, p);
 	r->all = p;
 	memcpy(r->peer, w->id, sizeof(r->peer));
+	find_way(p->d, w, &local, &r->remote);
 	/* one that is configured and not there is told by other means */
-	if (ike_prober_owns(p->prober, &w->local))
-		r->local = w->local;
-	r->remote = w->remote;
+	if (ike_prober_owns(p->prober, &local))
+		r->local = local;
 	r->stall = loop_get_stats(p->d->loop)->last_stall_end;
 	*array_add(&p->rounds) = r;
 	ask(r, PORT_IKE);

@@ -219,6 +219,24 @@ def test_a_new_lease_needs_no_metadata(lab: Lab) -> None:
 
 
 @pytest.mark.slow
+def test_who_is_silent_after_a_move_is_asked_where_it_is(lab: Lab) -> None:
+    """What answers at the address that the metadata have, or does not, is somebody else."""
+    h1, h2, _ = lab.hosts.values()
+    new = host_address(42)
+    lab.wan.readdress("h2", h2.ns, new)
+    try:
+        lab.wait(lambda: one_tunnel_by(lab, h2, str(new)), 20, "new tunnels, and only those")
+        drop_ipv4(h2)
+        lab.wait(lambda: h1.peers()["h2"]["cause"] == "no-answer" and
+                 f"asked {new}:" in h1.peers()["h2"]["evidence"], 15, "asked at the new address")
+    finally:
+        h2.ns.nft("table ip cut\ndelete table ip cut\n")
+        lab.wan.readdress("h2", h2.ns, h2.address)
+    lab.wait(lambda: one_tunnel_by(lab, h2, str(h2.address)), 30, "the old one again")
+    lab.wait_all_up(20)
+
+
+@pytest.mark.slow
 def test_a_lease_that_is_renewed_is_no_move(lab: Lab) -> None:
     """While there is no other address nothing is done, and the same one goes on."""
     h2 = lab["h2"]
