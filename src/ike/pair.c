@@ -480,7 +480,8 @@ static void note_condition(struct pair *p, const struct ike_sa *best, size_t n, 
 	}
 	if (!bare)
 		p->bare_since = -1;
-	if (whole && now >= p->whole_since + PAIR_STABLE_MS)
+	/* beside another one it may be about to be ended, PAIR_NEWER_MS after it was begun */
+	if (whole && n == 1 && now >= p->whole_since + PAIR_STABLE_MS)
 		pair_forgive(p);
 }
 

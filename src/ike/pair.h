@@ -54,7 +54,7 @@
 #define PAIR_HANG_MS 30000    /* a CONNECTING one is given up */
 #define PAIR_NEEDLESS_MS 5000 /* a CONNECTING one beside a tunnel that stands */
 #define PAIR_KICK_MS 1000     /* a CONNECTING one older than this does not stop a kick */
-#define PAIR_STABLE_MS 2000   /* a tunnel that lives so long clears the back-off */
+#define PAIR_STABLE_MS 2000   /* a tunnel that lives so long, alone, clears the back-off */
 /*
  * As PAIR_SETTLE_MS, of one that the other end made later: its charon may be a new one, and the
  * heartbeat that says so on its way.

@@ -608,17 +608,29 @@ static void the_other_end_gives_the_old_sa_up(void **state)
 	struct script s;
 
 	(void)state;
-	begin(&s, false);
-	add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, false), 1, "net-old");
-	for (int i = 0; i < PAIR_OTHER_TRIES; i++) {
+	/* also when the owner takes its time to end what this end made */
+	for (int64_t stood = 0; stood <= PAIR_NEWER_MS + 2000; stood += 500) {
+		begin(&s, false);
+		add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, false), 1, "net-old");
+		for (uint32_t i = 0; i < PAIR_OTHER_TRIES; i++) {
+			look_after(&s, 100);
+			look_after(&s, PAIR_OTHER_CHILD_WAIT_MS + PAIR_OTHER_CHILD_SPREAD_MS);
+			assert_step(&s, PAIR_INITIATE, 0);
+			if (stood == 0)
+				continue;
+			add_child(add_sa(&s, 2 + i, IKE_SA_ESTABLISHED, true), 2 + i, CHILD);
+			for (int64_t t = 0; t <= stood; t += 500) {
+				look_after(&s, 500);
+				assert_quiet(&s);
+			}
+			clear(&s);
+			add_child(add_sa(&s, 1, IKE_SA_ESTABLISHED, false), 1, "net-old");
+		}
 		look_after(&s, 100);
-		look_after(&s, PAIR_OTHER_CHILD_WAIT_MS);
-		assert_step(&s, PAIR_INITIATE, 0);
+		look_after(&s, PAIR_OTHER_CHILD_WAIT_MS + PAIR_OTHER_CHILD_SPREAD_MS);
+		assert_step(&s, PAIR_END_IKE, 1);
+		end(&s);
 	}
-	look_after(&s, 100);
-	look_after(&s, PAIR_OTHER_CHILD_WAIT_MS);
-	assert_step(&s, PAIR_END_IKE, 1);
-	end(&s);
 }
 
 /* ================================ simulation ================================== */
