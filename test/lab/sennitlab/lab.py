@@ -41,7 +41,9 @@ atexit.register(_close_all)
 
 
 def end_on_signals() -> None:
-    """Makes SIGTERM and SIGHUP end this process in order, as ^C does."""
+    """Makes SIGTERM and SIGHUP end this process in order, as ^C does; that one too where a shell
+    had it ignored, as it does for what runs in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, lambda number, _: sys.exit(128 + number))
 
