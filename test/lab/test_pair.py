@@ -40,6 +40,7 @@ def initiate_by_hand(lab: Lab, name: str, peer: str, barrier: threading.Barrier)
         vici.request("initiate", {"ike": f"sennit-{peer}", "child": child, "timeout": -1})
 
 
+@pytest.mark.slow
 def test_a_collision_by_hand_is_settled(lab: Lab, long: bool) -> None:
     """Both ends are told to initiate at the same moment, with no tunnel there."""
     for _ in range(20 if long else 3):

@@ -108,6 +108,7 @@ def steady(lab: Lab) -> dict:  # type: ignore[type-arg]
     return last
 
 
+@pytest.mark.slow
 def test_all_stays_as_it_was(lab: Lab, soak: Soak, long: bool,
                              capsys: pytest.CaptureFixture[str]) -> None:
     seconds = float(os.environ.get("SENNIT_SOAK_SECONDS", HOUR if long else SHORT))
