@@ -11,9 +11,8 @@
  *
  * The file is a convenience: without it the search begins at the first pair.
  */
-#include "daemon/daemon.h"
+#include "daemon/kept.h"
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "plan/path.h"
@@ -23,13 +22,6 @@
 #define LOOK_MS 1000
 #define STAY_MS 5000 /* by one pair, before the next is tried; doubled each round */
 #define STAY_DOUBLED_MAX 4
-#define FILE_VERSION 1
-#define FILE_LIMIT (1 << 20)
-
-static char *file_of(const struct daemon *d)
-{
-	return xasprintf("%s/paths.json", d->config->state_dir);
-}
 
 static int read_path(const json_t *entry, const struct json_place *at, struct intent_path *ret,
 		     struct sn_error *e)
@@ -47,18 +39,13 @@ static int read_path(const json_t *entry, const struct json_place *at, struct in
 	return 0;
 }
 
-static int parse(struct daemon *d, const char *text, size_t len, struct sn_error *e)
+static int take(struct daemon *d, const json_t *doc, struct sn_error *e)
 {
 	struct json_place at = json_key(NULL, "paths");
-	_cleanup_json_ json_t *doc = NULL;
 	const json_t *list, *entry;
-	int64_t version;
 	size_t i;
 
-	if (json_parse(text, len, &doc, e) < 0 || json_require_object(doc, NULL, e) < 0 ||
-	    json_read_int(doc, NULL, "sennit_paths", JSON_REQUIRED, FILE_VERSION, FILE_VERSION,
-			  &version, e) < 0 ||
-	    json_read_array(doc, NULL, "paths", JSON_REQUIRED, &list, e) < 0)
+	if (json_read_array(doc, NULL, "paths", JSON_REQUIRED, &list, e) < 0)
 		return e->code;
 	json_array_foreach(list, i, entry) {
 		struct json_place place = json_index(&at, i);
@@ -78,38 +65,20 @@ static int cmp_path(const void *a, const void *b)
 
 static void load(struct daemon *d)
 {
-	_cleanup_free_ char *path = file_of(d), *text = NULL;
-	struct sn_error e;
-	size_t len;
-
-	if (file_read(path, FILE_LIMIT, &text, &len) < 0 || len == 0)
-		return;
-	if (parse(d, text, len, &e) == 0) {
-		array_sort(&d->paths, cmp_path);
-		return;
-	}
-	d->paths.n = 0;
-	log_warning("%s: %s; each peer is tried by its first address", path, e.text);
+	if (kept_load(d, "paths", take, "each peer is tried by its first address") < 0)
+		d->paths.n = 0;
+	array_sort(&d->paths, cmp_path);
 }
 
 static void save(struct daemon *d)
 {
-	_cleanup_free_ char *path = file_of(d), *text = NULL;
 	json_t *list = json_array();
-	_cleanup_json_ json_t *doc =
-		json_pack("{s:i, s:o}", "sennit_paths", FILE_VERSION, "paths", list);
-	int r;
 
 	array_foreach(&d->paths, p)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "peer", p->peer, "local",
 						      SN_ADDR_STR(&p->local), "remote",
 						      SN_ADDR_STR(&p->remote)));
-	text = json_dumps(doc, JSON_COMPACT);
-	sn_require(text);
-	r = file_replace(path, text, strlen(text), 0600);
-	if (r < 0)
-		log_warning("%s: %s; a restart would try each peer by its first address", path,
-			    sn_strerror(r));
+	kept_save(d, "paths", list, "a restart would try each peer by its first address");
 }
 
 /* --- choosing ------------------------------------------------------------------ */
