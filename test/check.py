@@ -5,7 +5,8 @@
     tools/check [--long] [--suite NAME]...
 
 A suite writes to build-check/NAME.log; only failures are shown. What cannot
-be counted (a build, the format) counts as one.
+be counted (a build, the format) counts as one. The suite vm, which has no
+sense of time, runs beside the others up to the first that has one.
 """
 
 import argparse
@@ -18,7 +19,9 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuzz import targets as fuzz_targets
@@ -55,28 +58,39 @@ class OverBudget(Exception):
     pass
 
 
+running: "set[subprocess.Popen[bytes]]" = set()
+interrupted = False
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """With its whole group; SIGTERM lets a lab remove what it made."""
+    for sig, patience in ((signal.SIGTERM, 60), (signal.SIGKILL, 10)):
+        if process.poll() is not None:
+            return
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, sig)
+            process.wait(patience)
+
+
 def call(log: Path, budget: float, *argv: str, env: dict[str, str] | None = None) -> int:
     """Runs argv into the log; ends the whole group when the budget is used up."""
     with log.open("a") as out:
         print("$", *argv, file=out, flush=True)
+        if interrupted:
+            return -signal.SIGTERM
         process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out,
                                    stderr=out, env={**os.environ, **(env or {})},
                                    start_new_session=True)
+        running.add(process)
         try:
             return process.wait(budget)
-        except BaseException as e:
-            # SIGTERM lets a lab remove what it made
-            for sig, patience in ((signal.SIGTERM, 60), (signal.SIGKILL, 10)):
-                os.killpg(process.pid, sig)
-                try:
-                    process.wait(patience)
-                    break
-                except subprocess.TimeoutExpired:
-                    continue
-            if isinstance(e, subprocess.TimeoutExpired):
-                print(f"not done after {budget:g} s", file=out)
-                raise OverBudget from None
-            raise
+        except subprocess.TimeoutExpired:
+            end(process)
+            print(f"not done after {budget:g} s", file=out)
+            raise OverBudget from None
+        finally:
+            end(process)
+            running.discard(process)
 
 
 # --- how results are counted
@@ -225,6 +239,8 @@ class Suite:
     work: Callable[[Run], Count]
     needs: tuple[str, ...] = ()  # suites that build what it runs
     long_budget: float = 0
+    aside: bool = False  # beside those that follow, up to the first that is alone
+    alone: bool = False  # what it tests is a matter of fractions of a second
 
 
 SUITES = [
@@ -232,19 +248,20 @@ SUITES = [
     Suite("sizes", 60, lambda r: r.command(PYTHON, "test/style/sizes")),
     Suite("includes", 60, lambda r: r.command(PYTHON, "test/style/includes")),
     Suite("gcc", 300, lambda r: r.build("gcc")),
-    Suite("clang", 300, lambda r: r.build("clang", compiler="clang")),
     Suite("asan", 300, lambda r: r.build("asan", *SANITIZE)),
+    Suite("vm", 1200, Run.vm, ("gcc", "asan"), 14400, aside=True),
+    Suite("clang", 300, lambda r: r.build("clang", compiler="clang")),
     Suite("unit", 120, lambda r: r.meson("gcc", "unit"), ("gcc",)),
     Suite("unit-valgrind", 300, lambda r: r.meson("gcc", "unit", VALGRIND), ("gcc",)),
     Suite("unit-asan", 180, lambda r: r.meson("asan", "unit", env=SANITIZERS), ("asan",)),
     Suite("golden", 60, lambda r: r.meson("gcc", "golden"), ("gcc",)),
     Suite("fuzz", 300, Run.fuzz, (), 18000),
-    Suite("netns", 240, lambda r: r.meson("gcc", "netns"), ("gcc",)),
-    Suite("python", 120, lambda r: r.pytest("test/python"), ("gcc",)),
-    Suite("lab", 720, lambda r: r.pytest("test/lab"), ("gcc",), 9000),
+    Suite("python", 180, lambda r: r.pytest("test/python"), ("gcc",)),
+    Suite("netns", 240, lambda r: r.meson("gcc", "netns"), ("gcc",), alone=True),
+    Suite("lab", 720, lambda r: r.pytest("test/lab"), ("gcc",), 9000, alone=True),
     Suite("lab-asan", 240, lambda r: r.pytest(*(f"test/lab/{name}" for name in LAB_ASAN),
-                                              build="asan", env=SANITIZERS), ("asan",), 600),
-    Suite("vm", 1200, Run.vm, ("gcc", "asan"), 14400),
+                                              build="asan", env=SANITIZERS), ("asan",), 600,
+          alone=True),
 ]
 
 
@@ -284,6 +301,44 @@ def choose(names: list[str]) -> list[Suite]:
     return [suite for suite in SUITES if not names or suite.name in wanted]
 
 
+@dataclass
+class Check:
+    """The suites that were chosen, at work."""
+    long: bool
+    executor: ThreadPoolExecutor
+    total: Count = field(default_factory=Count)
+    broken: set[str] = field(default_factory=set)
+    asides: "list[tuple[Suite, Future[Count]]]" = field(default_factory=list)
+
+    def add(self, suite: Suite, count: Count) -> None:
+        if count.failed:
+            self.broken.add(suite.name)
+        self.total += count
+
+    def wait_asides(self) -> None:
+        for suite, future in self.asides:
+            self.add(suite, future.result())
+        self.asides.clear()
+
+    def run(self, suite: Suite) -> None:
+        if self.broken.intersection(suite.needs):
+            print(f"{suite.name:14} not run: {', '.join(suite.needs)} failed", flush=True)
+            self.total += Count(failed=1)
+        elif suite.aside:
+            self.asides.append((suite, self.executor.submit(run_suite, suite, self.long)))
+        else:
+            if suite.alone:
+                self.wait_asides()
+            self.add(suite, run_suite(suite, self.long))
+
+    def end(self) -> None:
+        """Also where it is interrupted: nothing of it goes on."""
+        global interrupted
+        interrupted = True
+        for process in tuple(running):
+            end(process)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/check")
     parser.add_argument("--long", action="store_true",
@@ -292,16 +347,15 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     OUT.mkdir(exist_ok=True)
-    total, broken = Count(), set()
-    for suite in choose(options.suite):
-        if broken.intersection(suite.needs):
-            print(f"{suite.name:14} not run: {', '.join(suite.needs)} failed", flush=True)
-            total += Count(failed=1)
-            continue
-        count = run_suite(suite, options.long)
-        if count.failed:
-            broken.add(suite.name)
-        total += count
+    with ThreadPoolExecutor(1) as executor:
+        check = Check(options.long, executor)
+        try:
+            for suite in choose(options.suite):
+                check.run(suite)
+            check.wait_asides()
+        finally:
+            check.end()
+    total = check.total
     skipped = f", {total.skipped} skipped" if total.skipped else ""
     print(f"{total.passed} passed, {total.failed} failed{skipped}")
     return 0 if total.passed and not total.failed else 1
