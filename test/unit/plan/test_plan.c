@@ -300,6 +300,38 @@ static void a_bridge_comes_before_its_ports_whatever_the_names(void **state)
 				  "~ link snv1: master none instead of snz\n");
 }
 
+static void add_sysctl(struct object_set *set, const char *path, const char *value)
+{
+	struct object_sysctl *o = object_set_add(set, OBJECT_SYSCTL)->sysctl;
+
+	strcpy(o->path, path);
+	strcpy(o->value, value);
+}
+
+/*
+ * With accept_ra=1 the kernel takes a device's default route out when forwarding is switched on.
+ * By their names the settings would come in between.
+ */
+static void a_host_hears_its_router_for_as_long_as_it_forwards(void **state)
+{
+	_cleanup_object_set_ struct object_set wanted = { 0 }, none = { 0 };
+	_cleanup_free_ char *come = NULL, *go = NULL;
+
+	(void)state;
+	add_sysctl(&wanted, "net/ipv6/conf/aa0/accept_ra", "2");
+	add_sysctl(&wanted, "net/ipv6/conf/all/forwarding", "1");
+	add_sysctl(&wanted, "net/ipv6/conf/eth0/accept_ra", "2");
+	object_set_sort(&wanted);
+	come = print_plan(&wanted, &none);
+	assert_string_equal(come, "+ sysctl net/ipv6/conf/aa0/accept_ra = 2\n"
+				  "+ sysctl net/ipv6/conf/eth0/accept_ra = 2\n"
+				  "+ sysctl net/ipv6/conf/all/forwarding = 1\n");
+	go = print_plan(&none, &wanted);
+	assert_string_equal(go, "- sysctl net/ipv6/conf/all/forwarding\n"
+				"- sysctl net/ipv6/conf/aa0/accept_ra\n"
+				"- sysctl net/ipv6/conf/eth0/accept_ra\n");
+}
+
 static void a_link_with_another_number_is_made_anew(void **state)
 {
 	_cleanup_object_set_ struct object_set wanted = { 0 }, observed = { 0 };
@@ -346,6 +378,7 @@ int main(void)
 		cmocka_unit_test(the_order_things_were_added_in_does_not_matter),
 		cmocka_unit_test(a_plan_never_makes_or_deletes_a_veth),
 		cmocka_unit_test(a_bridge_comes_before_its_ports_whatever_the_names),
+		cmocka_unit_test(a_host_hears_its_router_for_as_long_as_it_forwards),
 		cmocka_unit_test(a_link_with_another_number_is_made_anew),
 		cmocka_unit_test(a_removal_takes_all_and_the_guard_last),
 	};
