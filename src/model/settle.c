@@ -686,34 +686,42 @@ static int settle_hosts(struct settle *st, struct sn_error *e)
 }
 
 /* Of a family; AF_UNSPEC: of any. */
-static bool has_prefixes(const struct snapshot *s, uint8_t family, bool subnets_only)
+static bool has_prefixes(const struct host *h, uint8_t family, bool subnets_only)
 {
-	array_foreach(&s->hosts, h) {
-		array_foreach(&h->prefixes, p) {
-			if ((family == AF_UNSPEC || p->addr.family == family) &&
-			    !(subnets_only && sn_prefix_is_single(p)))
-				return true;
-		}
+	array_foreach(&h->prefixes, p) {
+		if ((family == AF_UNSPEC || p->addr.family == family) &&
+		    !(subnets_only && sn_prefix_is_single(p)))
+			return true;
 	}
 	return false;
 }
 
-/* Single addresses come and go with containers; who has a subnet has it for good. */
-static bool lost_all(const struct snapshot *before, const struct snapshot *s, uint8_t family)
+/*
+ * Single addresses come and go with containers; who has a subnet has it as long as it is
+ * there. Those of hosts that went are not missed.
+ */
+static bool lost_all(const struct settle *st, uint8_t family)
 {
-	return has_prefixes(before, family, true) && !has_prefixes(s, family, false);
+	bool had = false;
+
+	array_foreach(&st->s->hosts, h) {
+		const struct host *old = snapshot_find_living(st->before, h->id);
+
+		if (has_prefixes(h, family, false))
+			return false;
+		had |= old && h->state != HOST_GONE && has_prefixes(old, family, true);
+	}
+	return had;
 }
 
 static int check_lost(const struct settle *st, struct sn_error *e)
 {
-	if (!st->before)
-		return 0;
-	if (lost_all(st->before, st->s, AF_UNSPEC))
+	if (lost_all(st, AF_UNSPEC))
 		return sn_error_set(e, -EINVAL,
 				    "/hosts: no host has a prefix any more, of %zu hosts",
 				    st->s->hosts.n);
 	sn_prefix_pair_foreach(&st->s->overlay, overlay) {
-		if (lost_all(st->before, st->s, overlay->addr.family))
+		if (lost_all(st, overlay->addr.family))
 			return sn_error_set(e, -EINVAL,
 					    "/hosts: no host has a prefix of %s any more, of %zu "
 					    "hosts; expected that the overlay goes as well",

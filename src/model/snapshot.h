@@ -130,8 +130,8 @@ void snapshot_add_problem(struct snapshot *s, const char *place, const char *fmt
  * with it, when it is our own address or one that the host had before this
  * overlay came; else the host is, alone. A new overlay that leaves out a prefix
  * which a host had and still says it has is refused as well, and so is a mesh
- * where no host has a prefix any more and some had a subnet; with two overlays each
- * for itself. A host without a prefix of one family has nothing of that, and is right.
+ * where no host has a prefix any more and one of them had a subnet; with two overlays
+ * each for itself. A host without a prefix of one family has nothing of that, and is right.
  *
  * Equal for every order of hosts and prefixes, but for the problems' places.
  * Done again with its own result as before it changes nothing; only a refusal

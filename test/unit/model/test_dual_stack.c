@@ -240,6 +240,19 @@ static void an_overlay_that_leaves_out_what_hosts_have_is_refused(void **state)
 	}
 }
 
+/* Who leaves takes its prefixes along: the others are not to be held for that. */
+static void the_only_host_of_a_family_may_leave(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *before = good(MESH(BOTH, A4 "," B), NULL);
+	_cleanup_(snapshot_freep) struct snapshot *left = good(MESH(BOTH, A4), before);
+	_cleanup_(snapshot_freep) struct snapshot *renamed = good(
+		MESH(BOTH, A4 "," HOST("c", "192.0.2.2", "'prefixes': ['10.42.2.0/24']")), before);
+
+	(void)state;
+	assert_null(snapshot_find(left, "b"));
+	assert_string_equal(prefixes_of(renamed, "c"), "10.42.2.0/24");
+}
+
 /* An overlay that was there first does not speak for a new one. */
 static void surroundings_are_asked_for_each(void **state)
 {
@@ -415,6 +428,7 @@ int main(void)
 		cmocka_unit_test(the_holder_keeps_its_prefix_of_either),
 		cmocka_unit_test(an_overlay_comes_and_goes),
 		cmocka_unit_test(an_overlay_that_leaves_out_what_hosts_have_is_refused),
+		cmocka_unit_test(the_only_host_of_a_family_may_leave),
 		cmocka_unit_test(surroundings_are_asked_for_each),
 		cmocka_unit_test(a_settled_mesh_is_followed_in_both),
 		cmocka_unit_test(the_stored_form_comes_back),
