@@ -89,6 +89,10 @@ static void set_place(struct daemon *d)
 		.host_overlay_ip = self->overlay_ip,
 	};
 
+	/* they are sorted, IPv4's first; in an overlay of IPv6 alone nobody would be wired */
+	while (!net_has_ipv6() && place.n_prefixes > 0 &&
+	       self->prefixes.v[place.n_prefixes - 1].addr.family == AF_INET6)
+		place.n_prefixes--;
 	memcpy(place.mesh_id, d->snapshot->mesh_id, sizeof(place.mesh_id));
 	memcpy(place.bridge, d->config->bridge, sizeof(place.bridge));
 	attachments_set_place(d->attachments, &place);

@@ -53,6 +53,26 @@ void check_kernel_dataplane(struct exam *x)
 		exam_ok(x, "the kernel has no ESP (%s), and is not asked to carry it", e->text);
 }
 
+/* Beside an overlay of IPv4; that of IPv6 alone check_objects() tells. */
+void check_kernel_ipv6(struct exam *x)
+{
+	const struct sn_prefix *overlay = snapshot_overlay(x->snapshot, AF_INET6);
+
+	if (net_has_ipv6())
+		exam_ok(x, "the kernel has IPv6");
+	else if (!overlay || !host_has_family(snapshot_self(x->snapshot), AF_INET6))
+		exam_ok(x, "the kernel has no IPv6, and this host no prefix of it");
+	else if (snapshot_overlay(x->snapshot, AF_INET))
+		exam_find(x, SEVERITY_WARNING,
+			  "Containers of this host have IPv4 alone; those of other hosts reach "
+			  "them by "
+			  "nothing else.",
+			  "Start the kernel without ipv6.disable=1, or give this host no IPv6 "
+			  "prefix.",
+			  "this host has a prefix of the overlay %s, which its kernel cannot carry",
+			  SN_PREFIX_STR(overlay));
+}
+
 void check_kernel_tun(struct exam *x)
 {
 	bool needed = x->dataplane == &dataplane_libipsec;

@@ -38,6 +38,7 @@ static const struct check checks[] = {
 	{ "firewall.legacy", "legacy iptables rules", check_firewall_legacy, CHECK_AT_ONCE },
 	{ "leftovers.others", "what other overlays left", check_leftovers_others, CHECK_AT_ONCE },
 	{ "sysctl.forwarding", "forwarding of our interfaces", check_forwarding, CHECK_WITH_MESH },
+	{ "kernel.ipv6", "IPv6 in the kernel", check_kernel_ipv6, CHECK_WITH_MESH },
 	{ "objects", "routes, links and tables of ours", check_objects, CHECK_WITH_MESH },
 	{ "overlap", "addresses and routes of others in the overlay", check_overlap,
 	  CHECK_WITH_MESH },

@@ -107,6 +107,7 @@ void check_state_snapshot(struct exam *x);
 void check_runtime(struct exam *x);
 
 void check_kernel_dataplane(struct exam *x);
+void check_kernel_ipv6(struct exam *x);
 void check_kernel_tun(struct exam *x);
 void check_kernel_links(struct exam *x);
 void check_kernel_nft(struct exam *x);

@@ -74,6 +74,13 @@ const struct sn_addr *host_overlay_ip(const struct host *h, uint8_t family)
 	return sn_addr_pair_get(&h->overlay_ip, family);
 }
 
+/* They are sorted, IPv4's first. */
+bool host_has_family(const struct host *h, uint8_t family)
+{
+	return h->prefixes.n > 0 && (h->prefixes.v[0].addr.family == family ||
+				     h->prefixes.v[h->prefixes.n - 1].addr.family == family);
+}
+
 struct snapshot *snapshot_new(void)
 {
 	return xcalloc(1, sizeof(struct snapshot));

@@ -96,6 +96,8 @@ bool snapshot_is_flat(const struct snapshot *s);
 const struct sn_prefix *snapshot_overlay(const struct snapshot *s, uint8_t family);
 /* As snapshot_overlay(): the host's own address of it, NULL when it has none. */
 const struct sn_addr *host_overlay_ip(const struct host *h, uint8_t family);
+/* Some prefix of the host is of this family. */
+bool host_has_family(const struct host *h, uint8_t family);
 
 struct snapshot *snapshot_new(void);
 void snapshot_free(struct snapshot *s);

@@ -108,7 +108,8 @@ static void add_selectors(const struct intent *intent, const struct host *peer,
 	const struct sn_prefix *p = NULL;
 
 	while ((p = next_selector(self, p, c->local_ts.n)))
-		*array_add(&c->local_ts) = *p;
+		if (wire_carries(intent, p->addr.family))
+			*array_add(&c->local_ts) = *p;
 	while ((p = next_selector(peer, p, c->remote_ts.n)))
 		*array_add(&c->remote_ts) = *p;
 }
@@ -162,17 +163,25 @@ static unsigned families_of(const struct host *h)
 	return bits;
 }
 
+/* The same of this host, without what its kernel has not. */
+static unsigned own_families(const struct intent *intent)
+{
+	unsigned bits = families_of(snapshot_self(intent->snapshot));
+
+	return wire_carries(intent, AF_INET6) ? bits : bits & ~(1u << sn_family_index(AF_INET6));
+}
+
 /* A connection without selectors would mean the underlay addresses: rather none. */
 static void add_tunnel(const struct intent *intent, const struct host *peer, struct numbers *given,
 		       struct wanted *w)
 {
-	const struct host *self = snapshot_self(intent->snapshot);
+	unsigned own = own_families(intent);
 	struct object_ike_conn *c;
 
-	if (!is_carried_at_all(peer) || !is_carried_at_all(self))
+	if (!is_carried_at_all(peer) || !own)
 		return;
 	/* policies are made for pairs of selectors of one family */
-	if (!(families_of(self) & families_of(peer))) {
+	if (!(own & families_of(peer))) {
 		tunnel_remark(w,
 			      "no tunnel with host %s: its subnets are of the other family than "
 			      "this host's",
@@ -244,6 +253,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 	memset(ret, 0, sizeof(*ret));
 	remark_limits(intent, ret);
 	guard_add_remarks(intent, ret);
+	wire_add_remarks(intent, ret);
 	guard_add_tables(intent, &guard_tunnel, &ret->objects);
 	wire_add_unreachable(intent, &ret->objects);
 	wire_add_bridge(intent, want_mtu(intent, ret), &ret->objects);

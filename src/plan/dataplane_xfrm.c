@@ -118,6 +118,7 @@ static int want(const struct intent *intent, struct wanted *ret, struct sn_error
 	mtu = mtu_of_containers(intent, MAX_MTU, ret);
 	guard_add_tables(intent, &guard_tunnel, &ret->objects);
 	guard_add_remarks(intent, ret);
+	wire_add_remarks(intent, ret);
 	stand_in_add_tables(intent, &ret->objects);
 	wire_add_unreachable(intent, &ret->objects);
 	wire_add_bridge(intent, mtu, &ret->objects);

@@ -89,10 +89,8 @@ static const char *prefix_text(const struct sn_prefix *p, char buf[static SN_PRE
 static const struct sn_prefix *next_own(const struct guard *g, uint8_t family,
 					const struct sn_prefix *after)
 {
-	const struct host *self = snapshot_self(g->intent->snapshot);
-
 	do
-		after = wire_next_prefix(self, after);
+		after = wire_next_own(g->intent, after);
 	while (after && after->addr.family != family);
 	return after;
 }

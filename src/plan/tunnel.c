@@ -45,7 +45,7 @@ static void set_overlay_ips(const struct intent *intent, const struct host *peer
 	sn_addr_pair_foreach(&peer->overlay_ip, a) {
 		const struct sn_addr *own = host_overlay_ip(self, a->family);
 
-		if (!own)
+		if (!own || !wire_carries(intent, a->family))
 			continue;
 		p->overlay_ip = *a;
 		p->own_overlay_ip = *own;
@@ -159,11 +159,10 @@ struct object_ike_conn *tunnel_add_conn(const struct intent *intent, const struc
 	return c;
 }
 
-/* Prefixes of one family only, and not of this one. They are sorted, IPv4's first. */
+/* It has prefixes, but not of this one. */
 static bool lacks_family(const struct host *h, uint8_t family)
 {
-	return h->prefixes.n > 0 && h->prefixes.v[0].addr.family != family &&
-	       h->prefixes.v[h->prefixes.n - 1].addr.family != family;
+	return h->prefixes.n > 0 && !host_has_family(h, family);
 }
 
 void tunnel_add_route(const struct intent *intent, const struct sn_prefix *dst, const char *device,

@@ -15,10 +15,14 @@
  */
 #include "plan/wire.h"
 
+#include "plan/tunnel.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+
+#define WITHOUT_IPV6 "this kernel has not (ipv6.disable=1 on its command line?)"
 
 /* They are sorted, so what a prefix covers stands right after it. */
 const struct sn_prefix *wire_next_prefix(const struct host *h, const struct sn_prefix *after)
@@ -46,27 +50,25 @@ const char *wire_uplink(const struct intent *intent)
 										: NULL;
 }
 
-static bool has_ipv6(const struct intent *intent)
+const struct sn_prefix *wire_next_own(const struct intent *intent, const struct sn_prefix *after)
 {
-	array_foreach(&snapshot_self(intent->snapshot)->prefixes, p) {
-		if (p->addr.family == AF_INET6)
-			return true;
-	}
-	return false;
+	const struct host *self = snapshot_self(intent->snapshot);
+
+	do
+		after = wire_next_prefix(self, after);
+	while (after && !wire_carries(intent, after->addr.family));
+	return after;
 }
 
 int wire_check(const struct intent *intent, struct sn_error *e)
 {
 	const char *bridge = intent->config->bridge;
 
-	if (intent->no_ipv6 && (wire_carries(intent, AF_INET6) || has_ipv6(intent)))
-		return sn_error_set(
-			e, -EOPNOTSUPP,
-			"the overlay %s is IPv6, which this kernel has not (ipv6.disable=1 "
-			"on its command line?); give it IPv6, or %s",
-			SN_PREFIX_STR(snapshot_overlay(intent->snapshot, AF_INET6)),
-			wire_carries(intent, AF_INET6) ? "the mesh an IPv4 overlay"
-						       : "this host no prefix of it");
+	if (intent->no_ipv6 && wire_carries(intent, AF_INET6))
+		return sn_error_set(e, -EOPNOTSUPP,
+				    "the overlay %s is IPv6, which " WITHOUT_IPV6
+				    "; give it IPv6, or the mesh an IPv4 overlay",
+				    SN_PREFIX_STR(snapshot_overlay(intent->snapshot, AF_INET6)));
 	if (!wire_name_is_plain(bridge) || !sn_startswith(bridge, SENNIT_LINK_PREFIX) ||
 	    sn_startswith(bridge, WIRE_VETH_PREFIX) || sn_startswith(bridge, WIRE_XFRM_PREFIX))
 		return sn_error_set(e, -EINVAL,
@@ -81,6 +83,16 @@ bool wire_carries(const struct intent *intent, uint8_t family)
 	if (family == AF_INET6 && intent->no_ipv6 && snapshot_overlay(intent->snapshot, AF_INET))
 		return false;
 	return snapshot_overlay(intent->snapshot, family) != NULL;
+}
+
+void wire_add_remarks(const struct intent *intent, struct wanted *w)
+{
+	if (intent->no_ipv6 && host_has_family(snapshot_self(intent->snapshot), AF_INET6))
+		tunnel_remark(
+			w,
+			"this host has nothing of the overlay %s: it is IPv6, which " WITHOUT_IPV6
+			"; give it IPv6, or this host no prefix of it",
+			SN_PREFIX_STR(snapshot_overlay(intent->snapshot, AF_INET6)));
 }
 
 void wire_add_unreachable(const struct intent *intent, struct object_set *set)
@@ -223,7 +235,8 @@ static void add_addresses(const struct intent *intent, struct object_set *set)
 	const char *bridge = intent->config->bridge;
 	const struct sn_addr none = { 0 };
 
-	wire_foreach_prefix(self, p) {
+	wire_foreach_own(intent, p)
+	{
 		const struct sn_addr *own = host_overlay_ip(self, p->addr.family);
 		struct sn_addr gateway = sn_prefix_gateway(p, own ? own : &none);
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "plan/dataplane.h"
 #include "plan/object.h"
 
 /* Host ends of attachments, and XFRM interfaces, begin so; a bridge must not. */
@@ -20,6 +21,11 @@
 const struct sn_prefix *wire_next_prefix(const struct host *h, const struct sn_prefix *after);
 #define wire_foreach_prefix(h, p)                                                                  \
 	for (const struct sn_prefix *p = wire_next_prefix(h, NULL); p; p = wire_next_prefix(h, p))
+/* This host's, likewise, of the families that it carries. */
+const struct sn_prefix *wire_next_own(const struct intent *intent, const struct sn_prefix *after);
+#define wire_foreach_own(intent, p)                                                                \
+	for (const struct sn_prefix *p = wire_next_own(intent, NULL); p;                           \
+	     p = wire_next_own(intent, p))
 
 /* Fit to be written into a rule. */
 bool wire_name_is_plain(const char *name);
@@ -32,6 +38,9 @@ const char *wire_uplink(const struct intent *intent);
 /* 0, or -EOPNOTSUPP/-EINVAL with e: what no data plane here can do. */
 int wire_check(const struct intent *intent, struct sn_error *e);
 
+/* What this host leaves out of what the mesh gives it. */
+void wire_add_remarks(const struct intent *intent, struct wanted *w);
+
 /* The route that holds the overlay when no specific one does. */
 void wire_add_unreachable(const struct intent *intent, struct object_set *set);
 /* Bridge, addresses, veths, their sysctls, and a way through Docker's rules; mtu is the
@@ -42,7 +51,7 @@ struct object_link *wire_add_link(const char *name, enum link_kind kind, int mtu
 				  struct object_set *set);
 /*
  * There is an overlay of this family, and this host has to do with it: beside one of IPv4 a
- * kernel without IPv6 does without the other.
+ * kernel without IPv6 does without the other, whatever the host has of it.
  */
 bool wire_carries(const struct intent *intent, uint8_t family);
 /* net/ipv4/conf/<device>/forwarding = 1, where the overlay has IPv4. */

@@ -11,8 +11,10 @@ from sennitlab.capture import now_ns
 from sennitlab.classify import EXPECTED
 from sennitlab.doctor import examine
 from sennitlab.host import Host
+from sennitlab.metadata import OVERLAY, OVERLAY6
 
-LAB = {"hosts": 2, "containers": 1, "settings": {"dataplane": "auto"}}
+LAB = {"hosts": 2, "containers": 1, "settings": {"dataplane": "auto"},
+       "overlay": [OVERLAY, OVERLAY6]}
 
 
 def test_it_is_one() -> None:
@@ -32,6 +34,13 @@ def test_the_mesh_works(lab: Lab) -> None:
     assert seen["esp-in-udp"] > 40 and not set(seen) - EXPECTED, seen
 
 
+def test_what_there_is_of_ipv6_is_left_out_and_named(lab: Lab) -> None:
+    for host in lab.hosts.values():
+        assert f"nothing of the overlay {OVERLAY6}" in str(host.status()["dataplane"]["remarks"])
+    for container in lab.containers.values():
+        assert [a.version for a in container.addresses()] == [4]
+
+
 def complaints(host: Host) -> list[str]:
     """sennitd's errors and warnings, but of the machine that is slow."""
     return [line for line in host.log.read_text().splitlines()
@@ -49,7 +58,10 @@ def test_nothing_is_left_to_do_and_nothing_is_wrong(lab: Lab) -> None:
 def test_doctor_finds_what_is_true_and_no_more(lab: Lab) -> None:
     for host in lab.hosts.values():
         seen = examine(host, lab.programs.sennit, limit=60)
-        told = [f for f in seen.findings if f["check"] not in ("kernel.dataplane", "resolver")]
+        named = ("kernel.dataplane", "kernel.ipv6", "resolver")
+        told = [f for f in seen.findings if f["check"] not in named]
         assert not told and not seen.unseen, str(seen)
         note, = seen.of("kernel.dataplane")
         assert note["severity"] == "note" and "ipv6.disable=1" in note["next"], note
+        left, = seen.of("kernel.ipv6")
+        assert left["severity"] == "warning" and OVERLAY6 in left["seen"], left
