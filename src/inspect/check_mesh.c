@@ -2,6 +2,7 @@
 /* This host against what the mesh wants of it: objects of ours, others in their place, MTU. */
 #include "inspect/look.h"
 
+#include "net/foreign.h"
 #include "net/net.h"
 #include "plan/plan.h"
 #include "probe/ike_verdict.h"
@@ -206,6 +207,33 @@ void check_overlap(struct exam *x)
 		exam_unseen(x, "routes: %s", e.text);
 	if (x->findings->f.n == before)
 		exam_ok(x, "no address or route of others lies in the overlay");
+}
+
+void check_groups(struct exam *x)
+{
+	struct intent_foreign foreign;
+	struct sn_error e;
+
+	if (!x->route)
+		return;
+	if (foreign_links(x->route, &foreign, &e) < 0) {
+		exam_unseen(x, "%s", e.text);
+		return;
+	}
+	for (size_t i = 0; i < foreign.n_in_our_groups; i++) {
+		const char *name = foreign.in_our_groups[i].name;
+
+		finding_set_next(
+			exam_find(
+				x, SEVERITY_FAULT,
+				"The guard knows sennit's bridge and tunnels by their groups: what "
+				"goes through this interface it takes for a container's or a "
+				"peer's.",
+				NULL, "%s is not sennit's, but in a link group of its", name),
+			"ip link set %s group default, and look for who put it there.", name);
+	}
+	if (foreign.n_in_our_groups == 0)
+		exam_ok(x, "no interface of others is in a link group of sennit's");
 }
 
 /* --- MTU -----------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ static const struct check checks[] = {
 	{ "metadata", "the metadata service", check_metadata, CHECK_AT_ONCE },
 	{ "firewall.nftables", "nftables rules of others", check_firewall_nft, CHECK_AFTER_MESH },
 	{ "firewall.legacy", "legacy iptables rules", check_firewall_legacy, CHECK_AT_ONCE },
+	{ "groups", "interfaces of others in our link groups", check_groups, CHECK_AT_ONCE },
 	{ "leftovers.others", "what other overlays left", check_leftovers_others, CHECK_AT_ONCE },
 	{ "sysctl.forwarding", "forwarding of our interfaces", check_forwarding, CHECK_WITH_MESH },
 	{ "kernel.ipv6", "IPv6 in the kernel", check_kernel_ipv6, CHECK_WITH_MESH },

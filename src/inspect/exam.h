@@ -128,6 +128,7 @@ void check_firewall_nft(struct exam *x);
 void check_firewall_legacy(struct exam *x);
 
 void check_overlap(struct exam *x);
+void check_groups(struct exam *x);
 void check_mtu(struct exam *x);
 void check_objects(struct exam *x);
 
