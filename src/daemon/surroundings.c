@@ -70,8 +70,8 @@ static void set_own(struct surroundings *s, const struct host *self,
 	}
 }
 
-static struct surroundings_way *find_way(struct surroundings_look *look,
-					 const struct sn_addr *local)
+static const struct surroundings_way *find_way(const struct surroundings_look *look,
+					       const struct sn_addr *local)
 {
 	for (size_t i = 0; i < look->n_ways; i++)
 		if (sn_addr_cmp(&look->ways[i].local, local) == 0)
@@ -79,19 +79,37 @@ static struct surroundings_way *find_way(struct surroundings_look *look,
 	return NULL;
 }
 
-/* Packets by this way leave from another address: a new lease, a host that moved. */
-static bool is_replaced(struct surroundings_look *look, const struct sn_addr *local,
-			struct net *net)
+static bool has_source(const struct surroundings_look *look, const struct sn_addr *remote,
+		       struct net *net)
 {
-	const struct surroundings_way *way = find_way(look, local);
 	struct sn_addr source;
 
-	if (!way || net_source_towards(net, &way->remote, &source) < 0 || !sn_addr_is_set(&source))
+	if (!sn_addr_is_set(remote) || net_source_towards(net, remote, &source) < 0 ||
+	    !sn_addr_is_set(&source))
 		return false;
 	for (size_t i = 0; i < SN_ARRAY_SIZE(look->overlays); i++)
 		if (sn_prefix_contains(&look->overlays[i], &source))
 			return false; /* for want of any other on the device */
 	return true;
+}
+
+/*
+ * What left from it leaves from another address: a new lease, a host that moved. Where a tunnel
+ * goes is surely on the underlay. Without one some host tells that packets reach: an entry of the
+ * metadata can be anything, an address that each host has itself (docker0's) too.
+ */
+static bool is_replaced(const struct surroundings_look *look, const struct sn_addr *local,
+			struct net *net)
+{
+	const struct surroundings_way *way = find_way(look, local);
+	const struct sn_addr *remotes = look->remotes[sn_family_index(local->family)];
+
+	if (way)
+		return has_source(look, &way->remote, net);
+	for (size_t i = 0; i < SURROUNDINGS_ASKED_MAX; i++)
+		if (has_source(look, &remotes[i], net))
+			return true;
+	return false;
 }
 
 /*
@@ -119,53 +137,41 @@ static void look_at_ways(struct surroundings_look *look, struct net *net)
 	struct surroundings *s = &look->seen;
 
 	s->n_lost = 0;
-	for (size_t i = 0; i < look->n_ways && s->n_lost < SURROUNDINGS_LOST_MAX; i++) {
+	for (size_t i = 0; i < look->n_ways; i++) {
 		const struct sn_addr *local = &look->ways[i].local;
 
-		if (look->ways[i].used && net_has_address(net, local) == 0 &&
-		    is_replaced(look, local, net))
+		if (net_has_address(net, local) == 0 && is_replaced(look, local, net))
 			s->lost[s->n_lost++] = *local;
 	}
 }
 
-static void add_way(struct surroundings_look *look, const struct sn_addr *local,
-		    const struct sn_addr *remote)
+void surroundings_look_add_way(struct surroundings_look *look, const struct sn_addr *local,
+			       const struct sn_addr *remote)
 {
 	if (look->n_ways < SN_ARRAY_SIZE(look->ways) && !find_way(look, local))
 		look->ways[look->n_ways++] =
 			(struct surroundings_way){ .local = *local, .remote = *remote };
 }
 
-void surroundings_look_add_way(struct surroundings_look *look, const struct sn_addr *local,
-			       const struct sn_addr *remote)
+static const struct sn_addr *first_of(const struct host *h, uint8_t family)
 {
-	struct surroundings_way *way;
-
-	add_way(look, local, remote);
-	way = find_way(look, local);
-	if (way)
-		way->used = true;
-}
-
-/* Any host of the family tells: the way to all of them is the underlay. */
-static const struct sn_addr *some_remote(const struct snapshot *s, uint8_t family)
-{
-	array_foreach(&s->hosts, h)
-		if (!streq(h->id, s->self_id) && h->state != HOST_GONE)
-			array_foreach(&h->underlay, addr)
-				if (addr->family == family)
-					return addr;
+	array_foreach(&h->underlay, addr)
+		if (addr->family == family)
+			return addr;
 	return NULL;
 }
 
-static void add_ways(struct surroundings_look *look, const struct snapshot *s)
+static void add_remotes(struct surroundings_look *look, const struct snapshot *s, size_t family)
 {
-	for (size_t i = 0; i < look->seen.n_own; i++) {
-		const struct sn_addr *own = &look->seen.own[i].addr;
-		const struct sn_addr *remote = some_remote(s, own->family);
+	size_t n = 0;
 
-		if (remote)
-			add_way(look, own, remote);
+	array_foreach(&s->hosts, h) {
+		const struct sn_addr *addr = first_of(h, sn_families[family]);
+
+		if (n == SURROUNDINGS_ASKED_MAX)
+			return;
+		if (addr && !streq(h->id, s->self_id) && h->state != HOST_GONE)
+			look->remotes[family][n++] = *addr;
 	}
 }
 
@@ -184,7 +190,8 @@ void surroundings_look_init(struct surroundings_look *look, const struct config 
 	if (overlay)
 		look->overlays[1] = *overlay;
 	set_own(&look->seen, self, before);
-	add_ways(look, s);
+	for (size_t i = 0; i < SN_FAMILIES; i++)
+		add_remotes(look, s, i);
 	if (sn_addr_is_set(&config->underlay_address)) {
 		look->addrs[look->n++] = config->underlay_address;
 		return;

@@ -12,6 +12,7 @@
 #include "net/net.h"
 
 #define SURROUNDINGS_LOST_MAX 16
+#define SURROUNDINGS_ASKED_MAX 4
 
 struct surroundings {
 	char uplink[IFNAMSIZ]; /* "": no default route */
@@ -40,10 +41,9 @@ void surroundings_tell(const struct surroundings *s, const struct host *self, st
 /* The host has other addresses: one was lost, or one of the metadata came or went. */
 bool surroundings_moved(const struct surroundings *before, const struct surroundings *now);
 
-/* Where a tunnel goes from and to. */
+/* Where a tunnel that stands goes from and to. */
 struct surroundings_way {
 	struct sn_addr local, remote;
-	bool used; /* by a tunnel that stands */
 };
 
 /* A look at them; the addresses are those that this host's tunnels begin at. */
@@ -51,10 +51,11 @@ struct surroundings_look {
 	struct sn_addr addrs[NET_UNDERLAY_MAX];
 	size_t n;
 	bool first;
-	bool ipv6; /* the overlay has it */
-	/* one for each local address: of the metadata, and of the tunnels that stand */
-	struct surroundings_way ways[HOST_MAX_ADDRESSES + SURROUNDINGS_LOST_MAX];
+	bool ipv6;                                           /* the overlay has it */
+	struct surroundings_way ways[SURROUNDINGS_LOST_MAX]; /* one for each local address */
 	size_t n_ways;
+	/* of some other hosts: one alone may be wrong */
+	struct sn_addr remotes[SN_FAMILIES][SURROUNDINGS_ASKED_MAX];
 	struct sn_prefix overlays[2];
 	struct surroundings seen;
 };

@@ -5,7 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
@@ -223,6 +223,39 @@ def test_a_new_lease_needs_no_metadata(lab: Lab) -> None:
     finally:
         lab.wan.readdress("h2", h2.ns, old)
         put(lab, h2, str(old))
+    lab.wait(lambda: one_tunnel_by(lab, h2, str(old)), 30, "the old one again")
+    lab.wait_all_up(20)
+
+
+@pytest.fixture
+def wrong_entry(lab: Lab) -> Iterator[None]:
+    """A host that registered by docker0's address, which others have themselves; it comes first."""
+    h2 = lab["h2"]
+    h2.ns.ip("link add docker0 type bridge", "addr add 172.17.0.1/16 dev docker0",
+             "link set docker0 up")
+    lab.mesh.add("h0", IPv4Address("172.17.0.1"), "10.42.99.0/24")
+    lab.wait(lambda: "h0" in h2.peers(), 10, "the entry is read")
+    yield
+    lab.mesh.remove("h0")
+    h2.ns.ip("link del docker0")
+    lab.wait(lambda: "h0" not in h2.peers(), 10, "the entry is gone")
+
+
+@pytest.mark.parametrize("tunnels_stand", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_wrong_entry_hides_no_move(lab: Lab, wrong_entry: None, tunnels_stand: bool) -> None:
+    h2, new = lab["h2"], host_address(43)
+    old = h2.address
+    if not tunnels_stand:
+        lab.wan.cut("h2")
+        lab.wait(lambda: not any(h2.peers()[p]["tunnel"] for p in ("h1", "h3")), 30,
+                 "no tunnel stands")
+    lab.wan.readdress("h2", h2.ns, new)
+    try:
+        if not tunnels_stand:
+            lab.wan.heal("h2")
+        lab.wait(lambda: one_tunnel_by(lab, h2, str(new)), 30, "h2's tunnels begin where it is")
+    finally:
+        lab.wan.readdress("h2", h2.ns, old)
     lab.wait(lambda: one_tunnel_by(lab, h2, str(old)), 30, "the old one again")
     lab.wait_all_up(20)
 
