@@ -9,6 +9,7 @@
 #include "net/address.h"
 #include "net/advertised.h"
 #include "net/docker_user.h"
+#include "net/esp_table.h"
 #include "net/foreign.h"
 #include "net/link.h"
 #include "net/link_delete.h"
@@ -30,7 +31,8 @@
 struct net {
 	struct loop *loop;
 	struct netlink *nl;
-	struct netlink *xfrm; /* NULL until it is needed */
+	struct netlink *xfrm; /* NULL until it is needed, and so is */
+	struct netlink *nf;   /* what belongs to the loop's thread, beside nft */
 	struct nft *nft;
 	struct sysctls *sysctls;
 	struct link_deleter *deleter;
@@ -169,6 +171,7 @@ void net_free(struct net *net)
 	sysctls_free(net->sysctls);
 	nft_free(net->nft);
 	netlink_free(net->xfrm);
+	netlink_free(net->nf);
 	netlink_free(net->nl);
 	free(net);
 }
@@ -217,6 +220,13 @@ static bool observe_kind(struct net *net, enum object_kind kind, const struct sc
 const char *net_last_failure(const struct net *net)
 {
 	return net->failure;
+}
+
+int net_write_esp_table(struct net *net, uint8_t family, uint16_t port, struct sn_error *e)
+{
+	if (!net->nf && netlink_new(NETLINK_NETFILTER, &net->nf, e) < 0)
+		return e->code;
+	return esp_table_write(net->nf, family, port, e);
 }
 
 void net_observe(struct net *net, const struct object_set *also, struct object_set *ret,

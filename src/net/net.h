@@ -11,8 +11,9 @@
  * What observes, reads or applies waits in the kernel for whoever holds its lock (RTNL), which
  * all namespaces share: 20 ms for each container that ends, seconds for a namespace with many
  * devices. So the daemon calls it in a thread. Calls come one at a time, from whichever thread;
- * net_new(), net_free(), net_watch(), net_watch_underlay(), net_apply_end(), net_xfrm_*() and
- * net_device_index() belong to the thread of the loop, and may be called beside the others.
+ * net_new(), net_free(), net_watch(), net_watch_underlay(), net_apply_end(), net_write_esp_table(),
+ * net_xfrm_*() and net_device_index() belong to the thread of the loop, and may be called beside
+ * the others.
  */
 #pragma once
 
@@ -66,6 +67,11 @@ enum net_outcome {
  * that others have by that name is -EEXIST, and so is a route.
  */
 int net_apply(struct net *net, const struct plan_step *step, struct sn_error *e);
+/*
+ * For the thread of the loop, and at once: the table of this family that plan/stand_in.h wants
+ * (net/esp_table.h). 0 or a negative errno with e.
+ */
+int net_write_esp_table(struct net *net, uint8_t family, uint16_t port, struct sn_error *e);
 /* After some steps: the links among them that are to go begin to. */
 void net_apply_end(struct net *net);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "net/netlink.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <sys/time.h>
 
@@ -275,4 +277,59 @@ int netlink_ask_once(int bus, struct nlmsghdr *request, netlink_fn fn, void *use
 int netlink_order(struct netlink *nl, struct nlmsghdr *request, struct sn_error *e)
 {
 	return netlink_ask(nl, request, NULL, NULL, e);
+}
+
+/* --- transactions ---------------------------------------------------------------- */
+
+static struct nlmsghdr *put_message(struct netlink_transaction *t, uint16_t type, uint16_t flags,
+				    uint8_t family, uint16_t res_id)
+{
+	char *at = t->last ? (char *)t->last + NLMSG_ALIGN(t->last->nlmsg_len) : t->space;
+	struct nfgenmsg *nfg;
+
+	sn_require(at + NLMSG_HDRLEN + sizeof(*nfg) <= t->space + sizeof(t->space));
+	t->last = mnl_nlmsg_put_header(at);
+	t->last->nlmsg_type = type;
+	t->last->nlmsg_flags = NLM_F_REQUEST | flags;
+	nfg = mnl_nlmsg_put_extra_header(t->last, sizeof(*nfg));
+	nfg->nfgen_family = family;
+	nfg->res_id = htons(res_id);
+	return t->last;
+}
+
+void netlink_transaction_begin(struct netlink_transaction *t)
+{
+	t->last = NULL;
+	put_message(t, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+}
+
+struct nlmsghdr *netlink_transaction_add(struct netlink_transaction *t, uint16_t message,
+					 uint16_t flags, uint8_t family)
+{
+	return put_message(t, NFNL_SUBSYS_NFTABLES << 8 | message, flags, family, 0);
+}
+
+/*
+ * All have one number. The last is acknowledged; what is wrong with one is said before that, and
+ * what is wrong with all of them instead of it.
+ */
+int netlink_transaction_run(struct netlink *nl, struct netlink_transaction *t, struct sn_error *e)
+{
+	struct answer a = { .e = e };
+	size_t size;
+	int left, r = 0;
+
+	t->last->nlmsg_flags |= NLM_F_ACK;
+	put_message(t, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+	size = (size_t)((char *)t->last - t->space) + t->last->nlmsg_len;
+	nl->seq++;
+	left = (int)size;
+	for (struct nlmsghdr *h = (struct nlmsghdr *)t->space; mnl_nlmsg_ok(h, left);
+	     h = mnl_nlmsg_next(h, &left))
+		h->nlmsg_seq = nl->seq;
+	if (mnl_socket_sendto(nl->socket, t->space, size) < 0)
+		return sn_error_set(e, -errno, "netlink: %s", sn_strerror(-errno));
+	while (r == 0 && !a.complete)
+		r = receive_piece(nl, &a);
+	return r;
 }

@@ -55,6 +55,23 @@ typedef int (*netlink_fn)(const struct nlmsghdr *nlh, void *user);
  * sequence number are added. 0 or a negative errno with e.
  */
 int netlink_order(struct netlink *nl, struct nlmsghdr *request, struct sn_error *e);
+
+/*
+ * Orders of nftables, taken together or not at all, on a socket of NETLINK_NETFILTER:
+ * netlink_transaction_begin(), then each by netlink_transaction_add() and mnl_attr_put_*()
+ * of what that returns, and at last netlink_transaction_run().
+ */
+#define NETLINK_TRANSACTION_SIZE 4096 /* of all of it; more is a bug of the caller */
+struct netlink_transaction {
+	struct nlmsghdr *last;
+	char space[NETLINK_TRANSACTION_SIZE] __attribute__((aligned(8)));
+};
+void netlink_transaction_begin(struct netlink_transaction *t);
+/* message: NFT_MSG_…; family: NFPROTO_…. The header is valid until the next call. */
+struct nlmsghdr *netlink_transaction_add(struct netlink_transaction *t, uint16_t message,
+					 uint16_t flags, uint8_t family);
+/* 0 or a negative errno with e. */
+int netlink_transaction_run(struct netlink *nl, struct netlink_transaction *t, struct sn_error *e);
 /*
  * A question: fn (may be NULL) gets each message of the answer. 0,
  * NETLINK_INTERRUPTED (dumps only, after all messages), or a negative errno

@@ -5,8 +5,12 @@
  */
 #include "net/esp_socket.h"
 
+#include "net/esp_table.h"
 #include "plan/stand_in.h"
 
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -87,6 +91,66 @@ static void esp_goes_to_the_stand_in_and_ike_to_charon(void **state)
 	assert_true(arrives(charon, an_esp_packet, sizeof(an_esp_packet)));
 }
 
+static void wanted_table(uint8_t family, uint16_t port, struct object_set *ret)
+{
+	struct host self = { .id = "h1" };
+	struct snapshot snapshot = { .self_id = "h1" };
+	struct config config = { .underlay_address.family = family };
+	struct intent intent = { .snapshot = &snapshot,
+				 .config = &config,
+				 .stand_in = { port, port } };
+
+	*array_add(&snapshot.hosts) = self;
+	stand_in_add_tables(&intent, ret);
+	assert_int_equal(ret->o.n, 1);
+	array_free(&snapshot.hosts);
+}
+
+/* It is the very table that is wanted: a pass finds nothing to do. */
+static void a_table_is_written_at_once(void **state)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct fixture *f = fixture_get(state);
+	struct sn_error e;
+
+	for (size_t i = 0; i < SN_ARRAY_SIZE(families); i++) {
+		/* the second in the place of the first */
+		for (uint16_t port = 41234; port < 41236; port++) {
+			_cleanup_object_set_ struct object_set wanted = { 0 };
+			_cleanup_pass_ struct pass p;
+
+			if (net_write_esp_table(f->net, families[i], port, &e) < 0)
+				fail_msg("%s", e.text);
+			wanted_table(families[i], port, &wanted);
+			fixture_pass(f, &wanted, &p);
+			if (p.steps > 0)
+				fail_msg("%s", strbuf_str(&p.text));
+		}
+		sh("nft delete table %s sennit", i ? "ip6" : "ip");
+	}
+}
+
+static void a_table_that_cannot_be_written_leaves_the_old(void **state)
+{
+	struct fixture *f = fixture_get(state);
+	struct netlink_transaction t;
+	struct sn_error e;
+
+	_cleanup_(netlink_freep) struct netlink *nl = NULL;
+
+	assert_int_equal(net_write_esp_table(f->net, AF_INET, 41234, &e), 0);
+	assert_int_equal(netlink_new(NETLINK_NETFILTER, &nl, &e), 0);
+	netlink_transaction_begin(&t);
+	mnl_attr_put_strz(netlink_transaction_add(&t, NFT_MSG_DELTABLE, 0, NFPROTO_IPV4),
+			  NFTA_TABLE_NAME, "sennit");
+	mnl_attr_put_strz(netlink_transaction_add(&t, NFT_MSG_DELTABLE, 0, NFPROTO_IPV4),
+			  NFTA_TABLE_NAME, "none");
+	assert_int_equal(netlink_transaction_run(nl, &t, &e), -ENOENT);
+	sh("nft list table ip sennit | grep -q 'tproxy to 127.0.0.1:41234'");
+	/* and what is left of the answer is not taken for another one's */
+	assert_int_equal(esp_table_write(nl, AF_INET, 41235, &e), 0);
+}
+
 /* Nobody has port 4500, and charon may have it at any moment. */
 static void the_port_of_charon_stays_free(void **state)
 {
@@ -108,6 +172,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(esp_goes_to_the_stand_in_and_ike_to_charon),
+		T(a_table_is_written_at_once),
+		T(a_table_that_cannot_be_written_leaves_the_old),
 		T(the_port_of_charon_stays_free),
 	};
 
