@@ -354,6 +354,7 @@ static void on_ike_offline(const char *why, void *user)
 {
 	struct daemon *d = user;
 
+	stand_in_begin(d);
 	log_error("charon is away: %s", why);
 	peers_ike_changed(d, NULL);
 	reconcile_request(d->reconcile, OBJECT_ALL_IKE | OBJECT_ALL_NET, true);
@@ -874,7 +875,6 @@ void daemon_free(struct daemon *d)
 	if (d->store_timer)
 		store_last(d);
 	numbers_free(d->numbers);
-	/* what the hand still adds for it asks whether it is there */
 	esp_socket_free(sn_steal(d->stand_in.socket));
 	loop_timer_free(d->store_timer);
 	reconcile_free(d->reconcile);

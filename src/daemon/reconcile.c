@@ -54,14 +54,15 @@ struct reconcile {
 	bool ending;
 
 	enum phase phase;
-	unsigned only;     /* AROUND: kinds that this pass may be over; kinds: those asked for */
-	unsigned asked;    /* kinds of the next pass */
-	bool asked_wanted; /* and to ask what is wanted */
-	unsigned kinds;    /* of this one */
-	unsigned known;    /* those of them that could be observed */
-	unsigned pending;  /* those with an object that is not ready or failed */
-	unsigned expected; /* kinds whose differences are no interference */
-	unsigned rounds;   /* passes in a row that changed something */
+	unsigned only;      /* AROUND: kinds that this pass may be over; kinds: those asked for */
+	unsigned asked;     /* kinds of the next pass */
+	bool asked_wanted;  /* and to ask what is wanted */
+	unsigned kinds;     /* of this one */
+	unsigned known;     /* those of them that could be observed */
+	unsigned overtaken; /* LOOKING: those whose look does not count */
+	unsigned pending;   /* those with an object that is not ready or failed */
+	unsigned expected;  /* kinds whose differences are no interference */
+	unsigned rounds;    /* passes in a row that changed something */
 	int64_t retry_ms;
 
 	const struct wanted *wanted;
@@ -495,11 +496,13 @@ static void begin_pass(struct reconcile *r)
 		return;
 	}
 	r->phase = LOOKING;
+	r->overtaken = 0;
 	hand_over(r, run_look);
 }
 
 static void end_look(struct reconcile *r)
 {
+	r->known &= ~r->overtaken;
 	note_guard(r, r->known & OBJECT_BIT(OBJECT_NFT));
 	note_reading(r);
 	plan_pass(r);
@@ -731,51 +734,10 @@ void reconcile_flush(struct reconcile *r)
 	reconcile_request(r, OBJECT_ALL_NET | OBJECT_ALL_IKE, true);
 }
 
-/* --- ahead of the passes ----------------------------------------------------- */
-
-struct urgent {
-	struct reconcile *r;
-	struct object object;
-	reconcile_added_fn done;
-	void *user;
-	int result;
-	struct sn_error e;
-};
-
-static void run_urgent(void *job)
+void reconcile_overtaken(struct reconcile *r, unsigned kinds)
 {
-	struct urgent *u = job;
-	const struct plan_step step = { .verb = PLAN_ADD, .wanted = &u->object };
-
-	u->result = net_apply(u->r->net, &step, &u->e);
-}
-
-static void end_urgent(void *job, bool finished)
-{
-	struct urgent *u = job;
-	const struct plan_step step = { .verb = PLAN_ADD, .wanted = &u->object };
-
-	if (finished && u->result == 0) {
-		u->r->expected |= OBJECT_BIT(u->object.kind);
-		count_step(u->r, &step);
-		log_step(u->r, &step);
-	}
-	if (finished)
-		u->done(u->result, &u->e, u->user);
-	object_fini(&u->object);
-	free(u);
-}
-
-void reconcile_add_now(struct reconcile *r, const struct object *o, reconcile_added_fn done,
-		       void *user)
-{
-	struct urgent *u = xcalloc(1, sizeof(*u));
-
-	u->r = r;
-	u->done = done;
-	u->user = user;
-	object_copy(o, &u->object);
-	loop_worker_submit(r->hand, u, run_urgent, end_urgent);
+	r->overtaken |= kinds;
+	reconcile_request(r, kinds, true);
 }
 
 const struct reconcile_status *reconcile_get_status(const struct reconcile *r)

@@ -77,14 +77,10 @@ void reconcile_wanted_changed(struct reconcile *r);
 void reconcile_flush(struct reconcile *r);
 
 /*
- * Makes one object of the kernel ahead of what waits, for which a pass would come too late:
- * behind what is being done in the thread just now. Whoever asks makes it wanted first, so
- * that no look that comes later takes it for unwanted. done() gets 0, NET_NOT_READY, or a
- * negative errno with e; not when the reconcile loop is freed before.
+ * Objects of these kinds, and what is wanted of them, were just changed ahead of the passes: what
+ * is being looked at may be the one without the other, and is not held against it. Asks for a pass.
  */
-typedef void (*reconcile_added_fn)(int result, const struct sn_error *e, void *user);
-void reconcile_add_now(struct reconcile *r, const struct object *o, reconcile_added_fn done,
-		       void *user);
+void reconcile_overtaken(struct reconcile *r, unsigned kinds);
 
 /* For status, health and metrics. */
 struct reconcile_status {

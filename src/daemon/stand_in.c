@@ -2,9 +2,11 @@
 /*
  * While there is no charon the kernel goes on with the SAs that it left, and sockets
  * of ours take ESP out of UDP in the place of charon's (net/esp_socket.h). They and the
- * table that leads to them are made as soon as it is known that charon has ended, or was
- * not found at our start; what is not decapsulated in between is lost. They go when the
- * next one answers: by then it has its sockets, and packets have both ways.
+ * table that leads to them are made as soon as charon is not heard any more, or was
+ * not found at our start; what is not decapsulated in between is lost, so that is done at once,
+ * and before it is known that its process has ended: that comes later than the end of its
+ * sockets. They go when the next one answers: by then it has its sockets, and packets have
+ * both ways; as they have where charon is there, and only not heard.
  */
 #include "daemon/daemon.h"
 
@@ -82,42 +84,37 @@ static bool is_needed(struct daemon *d)
 }
 
 /* A kernel can have the one without the other; the next pass wants no table of IPv6 then. */
-static void on_added6(int result, const struct sn_error *e, void *user)
+static void cannot6(struct daemon *d, const char *why)
 {
-	struct daemon *d = user;
-
-	if (result >= 0 || !d->stand_in.socket)
-		return;
 	esp_socket_drop6(d->stand_in.socket);
 	log_warning("nobody can stand in for charon's socket on UDP 4500 of IPv6: %s; tunnels by "
 		    "IPv6 carry nothing to this host while charon is away (kernel module "
 		    "nft_tproxy)",
-		    e->text);
-	reconcile_request(d->reconcile, OBJECT_BIT(OBJECT_NFT), true);
+		    why);
 }
 
-static void on_added(int result, const struct sn_error *e, void *user)
-{
-	struct daemon *d = user;
-
-	if (result < 0 && d->stand_in.socket) {
-		/* of this kernel, so it is not tried again */
-		esp_socket_free(sn_steal(d->stand_in.socket));
-		cannot(d, e->text);
-		reconcile_request(d->reconcile, OBJECT_BIT(OBJECT_NFT), true);
-	}
-}
-
-static void add_tables(struct daemon *d)
+static bool write_tables(struct daemon *d)
 {
 	_cleanup_object_set_ struct object_set tables = { 0 };
 	struct intent intent;
 
 	daemon_get_intent(d, &intent);
 	stand_in_add_tables(&intent, &tables);
-	array_foreach(&tables.o, o)
-		reconcile_add_now(d->reconcile, o,
-				  streq(o->nft.family, "ip6") ? on_added6 : on_added, d);
+	array_foreach(&tables.o, o) {
+		bool ip6 = streq(o->nft.family, "ip6");
+		struct sn_error e;
+
+		if (net_write_esp_table(d->net, ip6 ? AF_INET6 : AF_INET,
+					ip6 ? intent.stand_in.port6 : intent.stand_in.port,
+					&e) == 0)
+			continue;
+		if (!ip6) {
+			cannot(d, e.text);
+			return false;
+		}
+		cannot6(d, e.text);
+	}
+	return true;
 }
 
 void stand_in_begin(struct daemon *d)
@@ -130,9 +127,11 @@ void stand_in_begin(struct daemon *d)
 		cannot(d, e.text);
 		return;
 	}
-	log_info("sennitd stands in for charon's socket on UDP 4500");
-	add_tables(d);
-	reconcile_request(d->reconcile, OBJECT_BIT(OBJECT_NFT), true);
+	if (write_tables(d))
+		log_info("sennitd stands in for charon's socket on UDP 4500");
+	else
+		esp_socket_free(sn_steal(d->stand_in.socket));
+	reconcile_overtaken(d->reconcile, OBJECT_BIT(OBJECT_NFT));
 }
 
 void stand_in_end(struct daemon *d)
