@@ -97,7 +97,7 @@ static int cmp_unknown(const void *pa, const void *pb)
 	return c ? c : sn_addr_cmp(&a->dst, &b->dst);
 }
 
-/* Since when it is unknown: now, if it was not at the last look. */
+/* Since when it is unknown, and not needed: now, if it was not so at the last look. */
 static int64_t unknown_since(const struct leftovers *l, const struct net_xfrm_sa *sa, int64_t now)
 {
 	const struct leftover_sa key = { .spi = sa->spi, .dst = sa->dst };
@@ -118,12 +118,20 @@ static bool has_ike(const struct daemon *d)
 	return d->ike && ike_is_online(d->ike);
 }
 
+/*
+ * Until the peer has a tunnel by which it can send, and for UNKNOWN_MS then: it may not know yet
+ * that this one stands (the last message of IKE is sent anew after seconds), or hold to the old.
+ */
+static bool is_needed(const struct daemon *d, const char *peer)
+{
+	return is_wanted(d, peer) && !(has_ike(d) && ike_peer_sa(d->ike, peer, NULL));
+}
+
 static bool is_due(const struct daemon *d, const char *peer, int64_t since)
 {
 	if (!has_ike(d))
 		return !is_wanted(d, peer);
-	return ike_listed_at(d->ike) - since >= UNKNOWN_MS &&
-	       (!is_wanted(d, peer) || ike_peer_sa(d->ike, peer, NULL) != NULL);
+	return ike_listed_at(d->ike) - since >= UNKNOWN_MS;
 }
 
 /* The peer still sends by the old SAs, and sees no reason to make others: we have to. */
@@ -161,7 +169,7 @@ static size_t remove_sas(struct daemon *d, const struct net_xfrm *x, const struc
 			continue;
 		if (is_orphan(d, peer))
 			ike_peer_orphaned(d->ike, peer);
-		since = unknown_since(&d->leftovers, sa, now);
+		since = is_needed(d, peer) ? now : unknown_since(&d->leftovers, sa, now);
 		if (is_due(d, peer, since))
 			remove_sa(d, sa, peer);
 		else

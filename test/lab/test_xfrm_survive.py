@@ -10,10 +10,12 @@ some twenty times slower (test/vm/README.md), which is more than its limits have
 else is still, so that also that one carries 100 a second."""
 
 import os
+import re
 import signal
 import socket
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -99,10 +101,20 @@ def end_charon(lab: Lab, host: Host) -> None:
     lab.wait(lambda: STAND_IN in own_tables(host), 5, f"{host.id} stands in for its charon")
 
 
+def stood_together(lab: Lab, host: Host) -> float:
+    """Seconds between a new tunnel and the end of what the dead charon left."""
+    began = re.findall(r"^(\S+) .*CHILD_SA .* established",
+                       (host.run_dir / "charon.log").read_text(), re.M)
+    ended = re.findall(r"^(\S+) .*removed SA .* left by a charon", host.log.read_text(), re.M)
+    begin, end = (datetime.fromisoformat(times[-1].rstrip("Z")) for times in (began, ended))
+    return (end - begin).total_seconds()
+
+
 def charon_returns(lab: Lab, host: Host, old: set[str]) -> None:
     manager_of(lab, host).start_charon()
     lab.wait(lambda: not old & xfrm_spis(host), 40, "the SAs of the dead charon are gone")
     lab.wait(lambda: same_tunnel(lab["h1"], lab["h2"]), 20, "one tunnel, the same at both ends")
+    assert stood_together(lab, host) > 3, "it may not be known there that the new one stands"
     lab.wait(lambda: STAND_IN not in own_tables(host), 5, "nobody stands in for charon")
     lab.wait_all_up(30)
 
