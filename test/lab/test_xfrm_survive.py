@@ -308,7 +308,8 @@ def test_an_address_moves_to_another_host(flat: Lab) -> None:
             done = time.monotonic()
             flows.wait_sent(RATE, 20)
             report = flows.stop()
-            lost = [loss for loss in report.lost(of={pair}) if loss.seq not in heard()]
+            arrived = heard()
+            lost = [loss for loss in report.lost(of={pair}) if loss.seq not in arrived]
     add_row("an address moves: to it", sum(begin <= when <= done
                                            for when in report.sent[pair].values()), [len(lost)])
     assert not any(note(lab, "an address moves: the others", report, begin, done, others))
