@@ -290,7 +290,7 @@ static void end_unwanted(struct ike *ike)
 		}
 }
 
-static bool is_lost(const struct ike *ike, const struct sn_addr *local)
+static bool is_lost_addr(const struct ike *ike, const struct sn_addr *local)
 {
 	for (size_t i = 0; i < ike->n_lost_addrs; i++)
 		if (sn_addr_cmp(&ike->lost_addrs[i], local) == 0)
@@ -347,7 +347,7 @@ static void take_over(struct ike *ike)
 
 	array_sort(&ike->heard, sa_cmp);
 	array_foreach(&ike->heard, sa)
-		sa->stranded = is_lost(ike, &sa->local);
+		sa->stranded = is_lost_addr(ike, &sa->local);
 	note_changes(ike, old.v, old.n, ike->heard.v, ike->heard.n);
 	memcpy(&ike->sas, &ike->heard, sizeof(ike->sas));
 	memset(&ike->heard, 0, sizeof(ike->heard));

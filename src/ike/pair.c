@@ -117,11 +117,11 @@ const struct ike_child *pair_child(const struct ike_sa *sa, const char *name)
 	return best;
 }
 
-static bool is_lost(const struct pair *p, const struct ike_sa *sa)
+static bool is_void(const struct pair *p, const struct ike_sa *sa)
 {
 	array_foreach(&p->memory, m)
 		if (m->id == sa->unique_id && !m->child)
-			return m->lost_since != 0;
+			return m->void_since != 0;
 	return false;
 }
 
@@ -130,12 +130,12 @@ static int compare_claims(const struct pair *p, const struct ike_sa *a, const st
 {
 	bool whole_a = pair_child(a, p->child), whole_b = pair_child(b, p->child);
 	bool owners_a = a->initiator == p->owner, owners_b = b->initiator == p->owner;
-	bool lost_a = is_lost(p, a), lost_b = is_lost(p, b);
+	bool void_a = is_void(p, a), void_b = is_void(p, b);
 
 	if (whole_a != whole_b)
 		return whole_a ? -1 : 1;
-	if (lost_a != lost_b)
-		return lost_a ? 1 : -1;
+	if (void_a != void_b)
+		return void_a ? 1 : -1;
 	if (owners_a != owners_b)
 		return owners_a ? -1 : 1;
 	return sn_cmp_num(a->spi_i, b->spi_i);
@@ -220,7 +220,7 @@ static const struct ike_sa *find_newest(const struct ike_sa *sas, size_t n)
 }
 
 /* Those that the peer's last charon made, as far as it can be known. */
-static void mark_lost(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now)
+static void mark_void(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now)
 {
 	const struct ike_sa *newest = find_newest(sas, n);
 	bool lately = p->booted_at && now <= p->booted_at + PAIR_BOOTED_MS;
@@ -228,13 +228,13 @@ static void mark_lost(struct pair *p, const struct ike_sa *sas, size_t n, int64_
 	for (size_t i = 0; i < n; i++) {
 		struct pair_memory *m = recall(p, sas[i].unique_id, false, now);
 
-		if (!pair_stands(&sas[i]) || m->surely_lost)
+		if (!pair_stands(&sas[i]) || m->surely_void)
 			continue;
-		m->surely_lost = m->first_seen + PAIR_BOOTED_MARGIN_MS < p->old_seen;
-		if (!m->surely_lost && &sas[i] == newest)
-			m->lost_since = 0;
-		else if (!m->lost_since && (m->surely_lost || lately))
-			m->lost_since = now;
+		m->surely_void = m->first_seen + PAIR_BOOTED_MARGIN_MS < p->old_seen;
+		if (!m->surely_void && &sas[i] == newest)
+			m->void_since = 0;
+		else if (!m->void_since && (m->surely_void || lately))
+			m->void_since = now;
 	}
 }
 
@@ -256,7 +256,7 @@ static int64_t end_extra(struct pair_memory *m, int64_t patience, enum pair_verb
 	return now + PAIR_FORCE_MS;
 }
 
-static int64_t end_lost(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now,
+static int64_t end_void(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now,
 			struct pair_steps *steps)
 {
 	int64_t next = NEVER;
@@ -264,10 +264,10 @@ static int64_t end_lost(struct pair *p, const struct ike_sa *sas, size_t n, int6
 	for (size_t i = 0; i < n; i++) {
 		struct pair_memory *m = recall(p, sas[i].unique_id, false, now);
 		int64_t due = p->fresh_since >= 0
-				      ? SN_MAX(p->fresh_since, m->lost_since) + PAIR_LOST_MS
-				      : m->lost_since + PAIR_LOST_ALONE_MS;
+				      ? SN_MAX(p->fresh_since, m->void_since) + PAIR_VOID_MS
+				      : m->void_since + PAIR_VOID_ALONE_MS;
 
-		if (!m->lost_since)
+		if (!m->void_since)
 			continue;
 		if (m->asked_at)
 			due = m->asked_at + PAIR_FORCE_MS;
@@ -366,7 +366,7 @@ static int64_t end_duplicates(struct pair *p, const struct ike_sa *sas, size_t n
 		bool asked = m->asked_at != 0 && sas[i].state == IKE_SA_DELETING;
 		bool extra = is_superfluous(p, sas, n, &sas[i], best, now);
 
-		if (m->lost_since)
+		if (m->void_since)
 			continue;
 		if (!asked && !extra) {
 			m->extra_since = 0;
@@ -459,7 +459,7 @@ static void note_condition(struct pair *p, const struct ike_sa *best, size_t n, 
 
 	if (whole && p->whole_since < 0)
 		p->whole_since = now;
-	if (!whole || is_lost(p, best))
+	if (!whole || is_void(p, best))
 		p->fresh_since = -1;
 	else if (p->fresh_since < 0)
 		p->fresh_since = now;
@@ -542,14 +542,14 @@ int64_t pair_look(struct pair *p, const struct ike_sa *sas, size_t n, int64_t no
 		if (pair_strands(p, &sas[i]))
 			pair_orphaned(p);
 	remember(p, sas, n, now);
-	mark_lost(p, sas, n, now);
+	mark_void(p, sas, n, now);
 	best = pair_best(p, sas, n);
 	note_condition(p, best, n, now, dice);
 	if (p->whole_since >= 0)
 		p->kicked = false;
 	if (p->kicked)
 		p->tries = 0;
-	due = end_lost(p, sas, n, now, ret);
+	due = end_void(p, sas, n, now, ret);
 	next = SN_MIN(next, due);
 	due = end_stranded(p, sas, n, now, ret);
 	next = SN_MIN(next, due);

@@ -32,8 +32,8 @@
  *
  * A charon that ended. The kernel may go on with its SAs, so nothing is ended before its place
  * is taken. Who has lost its own (an orphan) initiates like an owner, for the other end sees
- * SAs that stand and waits. There those that the dead charon made are lost: they carry on as
- * long as there is nothing else, lose to every other, and are ended PAIR_LOST_MS after
+ * SAs that stand and waits. There those that the dead charon made are void: they carry on as
+ * long as there is nothing else, lose to every other, and are ended PAIR_VOID_MS after
  * another one stands whole, when both ends have long sent by that.
  */
 #pragma once
@@ -60,9 +60,9 @@
  * heartbeat that says so on its way.
  */
 #define PAIR_NEWER_MS 3000
-#define PAIR_LOST_MS 3000          /* a lost one beside another that is whole */
-#define PAIR_LOST_ALONE_MS 20000   /* a lost one in whose place nobody makes another */
-#define PAIR_BOOTED_MS 30000       /* for so long all but the newest of several are lost */
+#define PAIR_VOID_MS 3000          /* a void one beside another that is whole */
+#define PAIR_VOID_ALONE_MS 20000   /* a void one in whose place nobody makes another */
+#define PAIR_BOOTED_MS 30000       /* for so long all but the newest of several are void */
 #define PAIR_BOOTED_MARGIN_MS 2000 /* one that is no older when the boot is told may be new */
 #define PAIR_OTHER_TRIES 2         /* of the other end for the child, before it ends the IKE_SA */
 #define PAIR_MAX_STEPS 16          /* at one look; what is left comes at the next */
@@ -78,8 +78,8 @@ struct pair_memory {
 	int64_t asked_at;    /* 0: nobody asked it to go */
 	uint64_t packets_in; /* of an IKE_SA's children, and when that changed last */
 	int64_t heard_at;
-	int64_t lost_since; /* the charon at its other end is no more; 0: it is not so */
-	bool surely_lost;   /* not only for being the older one of several */
+	int64_t void_since; /* the charon at its other end is no more; 0: it is not so */
+	bool surely_void;   /* not only for being the older one of several */
 };
 
 struct pair {
@@ -89,7 +89,7 @@ struct pair {
 	int64_t alone_since;   /* no IKE_SA at all; -1: there is one */
 	int64_t bare_since;    /* an IKE_SA stands, the wanted child does not; -1: not so */
 	int64_t whole_since;   /* the tunnel stands; -1: it does not */
-	int64_t fresh_since;   /* and not by a lost IKE_SA; -1: not so */
+	int64_t fresh_since;   /* and not by a void IKE_SA; -1: not so */
 	int64_t patience_ms;   /* drawn when alone or bare began */
 	int64_t retry_at;
 	unsigned tries;

@@ -337,7 +337,7 @@ static void a_boot_leaves_the_newest(void **state)
 	look_after(&s, 0);
 	assert_quiet(&s);
 	assert_int_equal(pair_best(&s.pair, s.sas.v, s.sas.n)->unique_id, 3);
-	look_after(&s, PAIR_LOST_MS - 1);
+	look_after(&s, PAIR_VOID_MS - 1);
 	assert_quiet(&s);
 	look_after(&s, 1);
 	assert_int_equal(s.steps.n, 2);
@@ -361,13 +361,13 @@ static void what_came_after_the_old_charon_was_heard_of_last_stays(void **state)
 	look_after(&s, 10);
 	pair_booted(&s.pair, s.now - 10, s.now);
 	look_after(&s, 10);
-	look_after(&s, PAIR_LOST_MS);
+	look_after(&s, PAIR_VOID_MS);
 	assert_step(&s, PAIR_END_IKE_FORCE, 1);
 	end(&s);
 }
 
 /* It carries on in the kernel, whoever owns the pair, until another has taken its place. */
-static void a_lost_one_stays_until_another_carries(void **state)
+static void a_void_one_stays_until_another_carries(void **state)
 {
 	(void)state;
 	for (int owner = 0; owner <= 1; owner++) {
@@ -379,7 +379,7 @@ static void a_lost_one_stays_until_another_carries(void **state)
 		look_after(&s, 60000);
 		pair_booted(&s.pair, s.now - 100, s.now);
 		look_after(&s, 0);
-		look_after(&s, PAIR_LOST_ALONE_MS - 5000);
+		look_after(&s, PAIR_VOID_ALONE_MS - 5000);
 		assert_quiet(&s);
 		/* beside it the other end's takes its time */
 		add_sa(&s, 2, IKE_SA_CONNECTING, false);
@@ -390,7 +390,7 @@ static void a_lost_one_stays_until_another_carries(void **state)
 		s.sas.v[1].age_s = 0;
 		add_child(&s.sas.v[1], 2, CHILD);
 		look_after(&s, 0);
-		look_after(&s, PAIR_LOST_MS - 1);
+		look_after(&s, PAIR_VOID_MS - 1);
 		assert_quiet(&s);
 		look_after(&s, 1);
 		assert_step(&s, PAIR_END_IKE_FORCE, 1);
@@ -398,7 +398,7 @@ static void a_lost_one_stays_until_another_carries(void **state)
 	}
 }
 
-static void a_lost_one_that_nobody_replaces_goes(void **state)
+static void a_void_one_that_nobody_replaces_goes(void **state)
 {
 	struct script s;
 
@@ -409,13 +409,13 @@ static void a_lost_one_that_nobody_replaces_goes(void **state)
 	look_after(&s, 60000);
 	pair_booted(&s.pair, s.now - 100, s.now);
 	look_after(&s, 0);
-	assert_int_equal(s.next, s.now + PAIR_LOST_ALONE_MS);
-	look_after(&s, PAIR_LOST_ALONE_MS);
+	assert_int_equal(s.next, s.now + PAIR_VOID_ALONE_MS);
+	look_after(&s, PAIR_VOID_ALONE_MS);
 	assert_step(&s, PAIR_END_IKE_FORCE, 1);
 	clear(&s);
 	look_after(&s, 50);
 	assert_step(&s, PAIR_INITIATE, 0);
-	/* the new one stands alone, and nobody takes it for lost */
+	/* the new one stands alone, and nobody takes it for void */
 	add_child(add_sa(&s, 2, IKE_SA_ESTABLISHED, true), 2, CHILD);
 	for (int i = 0; i < 60; i++) {
 		look_after(&s, 1000);
@@ -643,8 +643,8 @@ int main(void)
 		cmocka_unit_test(rekeying_is_no_duplicate),
 		cmocka_unit_test(a_boot_leaves_the_newest),
 		cmocka_unit_test(what_came_after_the_old_charon_was_heard_of_last_stays),
-		cmocka_unit_test(a_lost_one_stays_until_another_carries),
-		cmocka_unit_test(a_lost_one_that_nobody_replaces_goes),
+		cmocka_unit_test(a_void_one_stays_until_another_carries),
+		cmocka_unit_test(a_void_one_that_nobody_replaces_goes),
 		cmocka_unit_test(an_orphan_initiates_like_an_owner),
 		cmocka_unit_test(a_broken_one_is_ended_and_the_owner_builds_another),
 		cmocka_unit_test(a_changed_child_replaces_the_old_one),
