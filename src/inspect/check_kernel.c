@@ -63,12 +63,9 @@ void check_kernel_ipv6(struct exam *x)
 	else if (!overlay || !host_has_family(snapshot_self(x->snapshot), AF_INET6))
 		exam_ok(x, "the kernel has no IPv6, and this host no prefix of it");
 	else if (snapshot_overlay(x->snapshot, AF_INET))
-		exam_find(x, SEVERITY_WARNING,
-			  "Containers of this host have IPv4 alone; those of other hosts reach "
-			  "them by "
-			  "nothing else.",
-			  "Start the kernel without ipv6.disable=1, or give this host no IPv6 "
-			  "prefix.",
+		exam_find(x, SEVERITY_WARNING, "Containers of this host have IPv4 alone.",
+			  "Start the kernel without ipv6.disable=1, or give this host no prefix "
+			  "of it.",
 			  "this host has a prefix of the overlay %s, which its kernel cannot carry",
 			  SN_PREFIX_STR(overlay));
 }
