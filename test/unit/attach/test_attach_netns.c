@@ -20,6 +20,8 @@
 
 #include <cmocka.h>
 
+#include "../shell.h"
+
 #define LIMIT_MS 5000
 #define CONTAINERS 6
 #define KILLS 25
@@ -51,19 +53,13 @@ static int container_new(void)
 static void sh_in(int netns, const char *fmt, ...) SN_PRINTF(2, 3);
 static void sh_in(int netns, const char *fmt, ...)
 {
-	_cleanup_free_ char *command = NULL;
 	va_list ap;
-	int r;
 
-	va_start(ap, fmt);
-	r = vasprintf(&command, fmt, ap);
-	va_end(ap);
-	assert_true(r >= 0);
 	assert_int_equal(setns(netns, CLONE_NEWNET), 0);
-	r = system(command);
+	va_start(ap, fmt);
+	vsh(fmt, ap);
+	va_end(ap);
 	assert_int_equal(setns(home, CLONE_NEWNET), 0);
-	if (r != 0)
-		fail_msg("%s", command);
 }
 
 static size_t count_veths(void)

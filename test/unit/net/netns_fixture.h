@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Every test in a fresh network namespace of its own, with a loop, a state
- * folder and a struct net. Foreign hands are ip(8) and nft(8): others than us.
+ * folder and a struct net.
  *
  * Includes cmocka: include this last.
  */
@@ -23,6 +23,8 @@
 
 #include <cmocka.h>
 
+#include "../shell.h"
+
 /* A condition that is not true after this long never will be. */
 #define FIXTURE_LIMIT_MS 5000
 /* An observe, plan and apply pass that is not empty after so many never will be. */
@@ -41,33 +43,6 @@ struct fixture {
 	int64_t told_at;
 	char device[IFNAMSIZ];
 };
-
-/* A command of a foreign hand, which has to work. */
-static inline void SN_PRINTF(1, 2) sh(const char *fmt, ...)
-{
-	char command[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	if (system(command) != 0)
-		fail_msg("%s", command);
-}
-
-/* True when the command succeeds. */
-static inline bool SN_PRINTF(1, 2) sh_ok(const char *fmt, ...)
-{
-	char command[512];
-	char quiet[560];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	snprintf(quiet, sizeof(quiet), "{ %s ; } >/dev/null 2>&1", command);
-	return system(quiet) == 0;
-}
 
 static inline void fixture_timed_out(void *user)
 {

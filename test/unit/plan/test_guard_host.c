@@ -23,6 +23,8 @@
 #include <cmocka.h>
 #include <nftables/libnftables.h>
 
+#include "../shell.h"
+
 #define MAX_PACKET 256
 #define PORT 7777
 #define CHARON_PORT 4500
@@ -57,14 +59,6 @@ struct packet {
 
 static struct nft_ctx *nft;
 static bool v6;
-
-static void sh(const char *command)
-{
-	if (system(command) != 0) {
-		print_error("%s\n", command);
-		fail();
-	}
-}
 
 static uint8_t family(void)
 {
@@ -562,7 +556,7 @@ static int set_up(void **state)
 	nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	for (size_t i = 0; i < SN_ARRAY_SIZE(devices); i++)
 		make_tun(i);
-	sh(groups);
+	sh("%s", groups);
 	sh("for d in lo snbr0 snx2 snx3 eth0 oth0; do ip link set $d up || exit 1; done");
 	sh("echo 1 >/proc/sys/net/ipv4/ip_forward");
 	sh("echo 1 >/proc/sys/net/ipv6/conf/all/forwarding");

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "../shell.h"
+
 #define LIMIT_MS 3000
 
 struct end {
@@ -295,9 +297,8 @@ static bool sent_more(const struct world *w)
 
 static void make_device(void)
 {
-	assert_int_equal(system("ip link add probed type bridge && ip link set probed up && "
-				"ip addr add 10.9.9.1/24 dev probed"),
-			 0);
+	sh("ip link add probed type bridge && ip link set probed up && "
+	   "ip addr add 10.9.9.1/24 dev probed");
 }
 
 /* Deleted and made anew by its owner, who is told of neither. In a namespace of its own. */
@@ -320,7 +321,7 @@ static void goes_on_by_another_device_of_that_name(void **state)
 	loop_timer_set(timer, 10);
 	sent_so_far = 0;
 	wait_until(sent_more);
-	assert_int_equal(system("ip link del probed"), 0);
+	sh("ip link del probed");
 	make_device();
 	sent_so_far = probe_get_stats(world->a.probe)->sent;
 	wait_until(sent_more);
@@ -371,9 +372,8 @@ static void peers_of_both_families_share_a_device(void **state)
 
 	(void)state;
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	assert_int_equal(system("ip link set lo up && ip addr add fd42::1/128 dev lo nodad && "
-				"ip addr add fd42::2/128 dev lo nodad"),
-			 0);
+	sh("ip link set lo up && ip addr add fd42::1/128 dev lo nodad && "
+	   "ip addr add fd42::2/128 dev lo nodad");
 	world->a.probe = probe_new(world->loop, world->secrets, &handlers);
 	probe_set_peers(world->a.probe, &settings, peers, 2);
 	start(&world->b, "b", "127.0.8.2", "a", "127.0.8.1");
