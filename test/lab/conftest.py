@@ -4,6 +4,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -89,18 +90,23 @@ def end_and_judge(lab: Lab) -> None:
         lab.close()
 
 
+@contextmanager
+def judged(lab: Lab) -> Iterator[Lab]:
+    """For a fixture, which prepares and starts it."""
+    try:
+        yield lab
+    except BaseException:
+        lab.close()
+        raise
+    end_and_judge(lab)
+
+
 @pytest.fixture(scope="module")
 def lab(built: programs.Programs, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Three hosts with two containers each, all pairs up, containers attached."""
-    options = getattr(request.module, "LAB", {})
-    made = Lab(**options)
-    try:
+    with judged(Lab(**getattr(request.module, "LAB", {}))) as made:
         made.start()
-    except BaseException:
-        made.close()
-        raise
-    yield made
-    end_and_judge(made)
+        yield made
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from conftest import end_and_judge
+from conftest import judged
 from sennitlab import Lab, patient, proc, programs
 from sennitlab.host import Host, environment
 from sennitlab.kernel import (bridge_of, differences, own_links, snapshot, xfrm_policies,
@@ -80,16 +80,11 @@ def everything(host: Host) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def lab(built: programs.Programs) -> Iterator[Lab]:
-    made = Lab(hosts=2, containers=1)
-    try:
+    with judged(Lab(hosts=2, containers=1)) as made:
         make_foreign(made["h1"])
         made.before = everything(made["h1"])  # type: ignore[attr-defined]
         made.start()
-    except BaseException:
-        made.close()
-        raise
-    yield made
-    end_and_judge(made)
+        yield made
 
 
 def ready(lab: Lab) -> Host:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conftest import end_and_judge
+from conftest import judged
 from sennitlab import Lab, frames
 from sennitlab.capture import now_ns
 from sennitlab.classify import EXPECTED
@@ -31,15 +31,10 @@ UDP = 17
 
 @pytest.fixture(scope="module")
 def lab(built: Programs) -> Iterator[Lab]:
-    made = Lab(overlay=[OVERLAY, OVERLAY6])
-    made.mesh.set("h3", prefixes=[made["h3"].prefix])
-    try:
+    with judged(Lab(overlay=[OVERLAY, OVERLAY6])) as made:
+        made.mesh.set("h3", prefixes=[made["h3"].prefix])
         made.start()
-    except BaseException:
-        made.close()
-        raise
-    yield made
-    end_and_judge(made)
+        yield made
 
 
 @contextmanager

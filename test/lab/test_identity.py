@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conftest import end_and_judge
+from conftest import judged
 from sennitlab import Lab, programs
 from sennitlab.ctl import Refused
 from sennitlab.host import Host
@@ -16,10 +16,9 @@ from sennitlab.kernel import own_tables
 
 @pytest.fixture
 def lab(built: programs.Programs) -> Iterator[Lab]:
-    made = Lab(hosts=2, containers=1)
-    made.start()
-    yield made
-    end_and_judge(made)
+    with judged(Lab(hosts=2, containers=1)) as made:
+        made.start()
+        yield made
 
 
 def identity(host: Host) -> dict[str, Any]:

@@ -5,16 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import end_and_judge
+from conftest import judged
 from sennitlab import Lab, programs
 from sennitlab.kernel import bridge_of, differences, own_routes, own_tables, snapshot
 
 
 @pytest.fixture
 def lab(built: programs.Programs) -> Iterator[Lab]:
-    made = Lab(hosts=2, containers=1)
-    yield made
-    end_and_judge(made)
+    with judged(Lab(hosts=2, containers=1)) as made:
+        yield made
 
 
 def test_a_life(lab: Lab) -> None:

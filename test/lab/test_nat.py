@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from conftest import end_and_judge
+from conftest import judged
 from sennitlab import Lab
 from sennitlab.doctor import examine
 from sennitlab.host import Host
@@ -44,8 +44,7 @@ class Stand(NamedTuple):
 
 @pytest.fixture(scope="module")
 def stand(built: Programs) -> Iterator[Stand]:
-    lab = Lab(hosts=1, containers=1)
-    try:
+    with judged(Lab(hosts=1, containers=1)) as lab:
         router, cloud = lab.add_router(9), lab.add_router(8)
         router.hide()
         h2 = lab.add_host_behind(cloud, "h2", 2)
@@ -58,11 +57,7 @@ def stand(built: Programs) -> Iterator[Stand]:
         lab.add_container(lab.add_host("h5", 5))
         lab.mesh.write()
         lab.start()
-    except BaseException:
-        lab.close()
-        raise
-    yield Stand(lab, router, cloud)
-    end_and_judge(lab)
+        yield Stand(lab, router, cloud)
 
 
 def tunnel(host: Host, peer: str) -> dict[str, Any]:

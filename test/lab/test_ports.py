@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from conftest import end_and_judge
+from conftest import judged
 from sennitlab import Lab
 from sennitlab.host import Host
 from sennitlab.programs import Programs
@@ -28,8 +28,7 @@ class Stand(NamedTuple):
 
 @pytest.fixture(scope="module")
 def stand(built: Programs) -> Iterator[Stand]:
-    lab = Lab(hosts=2, containers=1)
-    try:
+    with judged(Lab(hosts=2, containers=1)) as lab:
         router = lab.add_router(9)
         sick = lab.add_host_behind(router, SICK, 3)
         for ns in (lab["h1"].ns, lab["h2"].ns, lab.metadata_ns):
@@ -37,11 +36,7 @@ def stand(built: Programs) -> Iterator[Stand]:
         lab.add_container(sick)
         lab.mesh.write()
         lab.start()
-    except BaseException:
-        lab.close()
-        raise
-    yield Stand(lab, router, sick)
-    end_and_judge(lab)
+        yield Stand(lab, router, sick)
 
 
 # --- what goes wrong -----------------------------------------------------------

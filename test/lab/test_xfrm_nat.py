@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import end_and_judge
+from conftest import judged
 from sennitlab import Lab
 from sennitlab.capture import now_ns
 from sennitlab.host import Host
@@ -17,8 +17,7 @@ from sennitlab.sas import sas_of
 @pytest.fixture(scope="module")
 def lab(built: Programs) -> Iterator[Lab]:
     """h1 and h5 outside, h3 behind a router."""
-    made = Lab(hosts=1, containers=1, settings={"ike": {"encap": False}})
-    try:
+    with judged(Lab(hosts=1, containers=1, settings={"ike": {"encap": False}})) as made:
         router = made.add_router(9)
         router.hide()
         made.add_container(made.add_host_behind(router, "h3", 3))
@@ -27,11 +26,7 @@ def lab(built: Programs) -> Iterator[Lab]:
         made.mesh.write()
         made.start()
         made.router = router
-    except BaseException:
-        made.close()
-        raise
-    yield made
-    end_and_judge(made)
+        yield made
 
 
 def in_udp(host: Host, peer: str) -> bool:

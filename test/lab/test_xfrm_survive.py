@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import end_and_judge
+from conftest import end_and_judge, judged
 from sennitlab import Lab, programs
 from sennitlab.container import Container
 from sennitlab.flows import Flows, Pair, Report
@@ -261,8 +261,7 @@ MOVED = "10.42.200.7"
 @pytest.fixture(scope="module")
 def flat(built: programs.Programs) -> Iterator[Lab]:
     """Every container an address of its own, no subnets."""
-    made = Lab(hosts=3, containers=1)
-    try:
+    with judged(Lab(hosts=3, containers=1)) as made:
         for host in made.hosts.values():
             ours = [f"10.42.{host.number}.{i}/32" for i in (1, 2)]
             made.mesh.set(host.id, overlay_ip=ours[0][:-3],
@@ -271,9 +270,6 @@ def flat(built: programs.Programs) -> Iterator[Lab]:
         for container in made.containers.values():
             container.attach("--ip", f"10.42.{container.host.number}.2")
         yield made
-        end_and_judge(made)
-    finally:
-        made.close()
 
 
 def move(lab: Lab, mover: Container, home: Container) -> None:
