@@ -28,13 +28,13 @@ class Docker:
     """A dockerd in a host's network namespace, everything else of it in a folder."""
 
     def __init__(self, host: Host, folder: Path) -> None:
-        self.log = folder / "log"
+        self.log, self.data = folder / "log", folder / "data"
         self.socket = folder / "socket"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 # not `ip netns exec`, which mounts a /sys without control groups
                 ["nsenter", f"--net={host.ns.path}", str(ROOT / "usr/sbin/dockerd"),
-                 "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec"),
+                 "--data-root", str(self.data), "--exec-root", str(folder / "exec"),
                  "-H", f"unix://{self.socket}", "--pidfile", str(folder / "pid"),
                  "--storage-driver", "vfs"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -47,10 +47,12 @@ class Docker:
         return b"API listen on" in self.log.read_bytes()
 
     def end(self) -> None:
-        """Ends it and the containerd that it has started."""
+        """Ends it and the containerd that it has started. The mount that it makes of its data it
+        takes away only where the folder's path is the same in its file system: not in a chroot."""
         for pid in proc.in_session(self.process.pid):
             os.kill(pid, signal.SIGTERM)
         self.process.wait(patient(20))
+        subprocess.run(["umount", "--quiet", str(self.data)], check=False)
 
 
 @pytest.fixture
