@@ -132,14 +132,20 @@ static void run_soon(struct daemon *d)
 
 /*
  * A peer's charon is a new process, or the peer has another address: its older SAs are void
- * (design §7). A new sennitd counts the latter from the begin again.
+ * (design §7). Each sennitd of the peer counts the latter from the begin again, so none is no
+ * news of another one; of which one it was that we knew, we know over a restart of ours no more.
  */
 static bool is_renewed(const struct peer_boot *before, const struct heartbeat *hb)
 {
-	if (!before->ike_boot || before->ike_boot == hb->ike_boot)
+	bool moved = hb->ike_boot & HEARTBEAT_RENEWALS, differs = before->ike_boot != hb->ike_boot;
+
+	if (!before->ike_boot)
 		return false;
-	return ((before->ike_boot ^ hb->ike_boot) & ~HEARTBEAT_RENEWALS) ||
-	       before->daemon_boot == hb->daemon_boot;
+	if ((before->ike_boot ^ hb->ike_boot) & ~HEARTBEAT_RENEWALS)
+		return true;
+	if (before->daemon_boot == hb->daemon_boot)
+		return differs;
+	return moved && (differs || before->daemon_boot);
 }
 
 static void note_boot(struct daemon *d, const char *peer, const struct heartbeat *hb)

@@ -219,13 +219,19 @@ static void end(struct scene *s)
 	wanted_fini(&s->d.wanted);
 }
 
-static void hear(uint64_t ike_boot, enum peer_state view)
+static void hear_of(uint64_t daemon_boot, uint64_t ike_boot, enum peer_state view)
 {
-	const struct heartbeat hb = {
-		.view = (uint8_t)view, .daemon_boot = 1, .ike_boot = ike_boot, .seq = ++w.seq
-	};
+	const struct heartbeat hb = { .view = (uint8_t)view,
+				      .daemon_boot = daemon_boot,
+				      .ike_boot = ike_boot,
+				      .seq = ++w.seq };
 
 	w.handlers.heartbeat(PEER, &hb, w.handlers.user);
+}
+
+static void hear(uint64_t ike_boot, enum peer_state view)
+{
+	hear_of(1, ike_boot, view);
 }
 
 static void hear_for(int64_t ms)
@@ -323,6 +329,32 @@ static void a_new_charon_voids_the_older_tunnels_once(void **state)
 	end(&s);
 }
 
+/* It is counted by the peer's sennitd, which may have begun while we did not hear it. */
+static void a_new_address_voids_them_as_well(void **state)
+{
+	static const struct {
+		uint64_t daemon_boot;
+		unsigned moves;
+		bool restart; /* ours, before */
+		unsigned booted;
+	} rows[] = { { 1, 0, false, 0 }, { 1, 1, false, 1 }, { 1, 1, false, 1 }, { 2, 0, false, 1 },
+		     { 3, 1, false, 2 }, { 3, 1, false, 2 }, { 4, 1, false, 3 }, { 4, 1, true, 3 },
+		     { 4, 2, true, 4 },  { 5, 0, true, 4 },  { 6, 1, true, 5 } };
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	for (size_t i = 0; i < SN_ARRAY_SIZE(rows); i++) {
+		if (rows[i].restart) {
+			end(&s);
+			begin(&s);
+		}
+		hear_of(rows[i].daemon_boot, BOOT_A | rows[i].moves, PEER_UP);
+		assert_int_equal(w.booted, rows[i].booted);
+	}
+	end(&s);
+}
+
 /* kill -9: nothing is written at the end, so it has to be there before. */
 static void a_killed_sennitd_leaves_what_the_next_one_compares_with(void **state)
 {
@@ -389,6 +421,7 @@ int main(void)
 		TEST(who_hears_us_no_more_makes_us_look),
 		TEST(who_falls_silent_makes_us_look),
 		TEST(a_new_charon_voids_the_older_tunnels_once),
+		TEST(a_new_address_voids_them_as_well),
 		TEST(a_killed_sennitd_leaves_what_the_next_one_compares_with),
 		TEST(one_that_ends_keeps_the_last_word_too),
 		TEST(a_damaged_file_makes_nothing_void),
