@@ -28,8 +28,11 @@ static int take(struct daemon *d, const json_t *doc, struct sn_error *e)
 uint64_t boots_recall(const struct daemon *d, const char *peer)
 {
 	const char *hex = json_string_value(json_object_get(d->boots_before, peer));
+	uint64_t boot = hex ? strtoull(hex, NULL, 16) : 0;
 
-	return hex ? strtoull(hex, NULL, 16) : 0;
+	/* of one that goes and comes again it would be old */
+	json_object_del(d->boots_before, peer);
+	return boot;
 }
 
 static void save(void *user)

@@ -218,7 +218,7 @@ void peers_ike_error(struct daemon *d, const char *peer, const char *text);
 /* boots.c */
 void boots_start(struct daemon *d);
 void boots_stop(struct daemon *d);
-/* The peer's charon as of the last sennitd; 0: not known. */
+/* The peer's charon as of the last sennitd, once; 0: not known. */
 uint64_t boots_recall(const struct daemon *d, const char *peer);
 /* What is to be kept of d->boots has changed. */
 void boots_changed(struct daemon *d);

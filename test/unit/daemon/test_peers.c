@@ -392,6 +392,26 @@ static void one_that_ends_keeps_the_last_word_too(void **state)
 	end(&s);
 }
 
+static void who_comes_again_is_not_compared_with_the_file(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	hear(BOOT_A, PEER_UP);
+	end(&s);
+	begin(&s);
+	hear(BOOT_B, PEER_UP);
+	assert_int_equal(w.booted, 1);
+	s.d.wanted.peers.n = 0;
+	peers_update(&s.d);
+	s.d.wanted.peers.n = 1;
+	peers_update(&s.d);
+	hear(BOOT_B, PEER_UP);
+	assert_int_equal(w.booted, 1);
+	end(&s);
+}
+
 static void a_damaged_file_makes_nothing_void(void **state)
 {
 	static const char *const texts[] = { "",
@@ -424,6 +444,7 @@ int main(void)
 		TEST(a_new_address_voids_them_as_well),
 		TEST(a_killed_sennitd_leaves_what_the_next_one_compares_with),
 		TEST(one_that_ends_keeps_the_last_word_too),
+		TEST(who_comes_again_is_not_compared_with_the_file),
 		TEST(a_damaged_file_makes_nothing_void),
 	};
 
