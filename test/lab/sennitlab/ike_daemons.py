@@ -77,4 +77,8 @@ def start_pluto(way: Way, ns: Namespace) -> None:
                         "--no-dnssec"])
     way.spawn(ns, "unshare", "-m", "sh", "-c",
               f"mount --bind {root}/usr/libexec /usr/libexec && exec {pluto}", env=env)
+    wait_for((way.folder / "pluto.ctl").exists, 20, "pluto takes orders", step=0.05)
+    # its own helper would say it, but gets no LD_LIBRARY_PATH
+    run(str(root / "usr/libexec/ipsec/whack"), "--rundir", str(way.folder), "--listen",
+        env={**os.environ, **env})
     wait_listens(ns, "pluto")
