@@ -274,16 +274,17 @@ def guest_packets(build: Path, folder: Path, most: int) -> None:
                                for host in (sennit, hand))
         hand.parts_of_guard(peers)
         hand.without_guard()
-        only_guard = {way: checked_cost(hand, way, peers) for way in WAYS}
+        no_guard = {way: checked_cost(hand, way, peers) for way in WAYS}
         sennit.delete_guard()
         for way in WAYS:
             without = checked_cost(sennit, way, peers)
             line(f"{way}: sennit", with_guard[way], "")
             line(f"{way}: by hand", by_hand[way], "")
-            line(f"{way}: sennit without the guard's tables", without, "")
+            line(f"{way}: sennit without any table", without, "")
             line(f"{way}: sennit : by hand", with_guard[way] / by_hand[way], "", 1.02)
-            line(f"{way}: with the guard : without any table", with_guard[way] / without, "", 1.15)
-            line(f"{way}: with the guard : with all else", with_guard[way] / only_guard[way], "")
+            line(f"{way}: sennit without the guard, all else", no_guard[way], "")
+            line(f"{way}: sennit : without the guard", with_guard[way] / no_guard[way], "", 1.15)
+            line(f"{way}: sennit : without any table", with_guard[way] / without, "")
         sennit.remove()
         hand.remove()
 
