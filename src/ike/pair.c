@@ -219,7 +219,16 @@ static const struct ike_sa *find_newest(const struct ike_sa *sas, size_t n)
 	return newest;
 }
 
-/* Those that the peer's last charon made, as far as it can be known. */
+/*
+ * Who begins one from another address than it had, or by another port of a NAT, has moved.
+ */
+static bool is_left_behind(const struct ike_sa *sa, const struct ike_sa *newest)
+{
+	return !newest->initiator && (sn_addr_cmp(&sa->remote, &newest->remote) != 0 ||
+				      sa->remote_port != newest->remote_port);
+}
+
+/* Those that the peer's last charon made, or this one elsewhere, as far as it can be known. */
 static void mark_void(struct pair *p, const struct ike_sa *sas, size_t n, int64_t now)
 {
 	const struct ike_sa *newest = find_newest(sas, n);
@@ -233,7 +242,8 @@ static void mark_void(struct pair *p, const struct ike_sa *sas, size_t n, int64_
 		m->surely_void = m->first_seen + PAIR_BOOTED_MARGIN_MS < p->old_seen;
 		if (!m->surely_void && &sas[i] == newest)
 			m->void_since = 0;
-		else if (!m->void_since && (m->surely_void || lately))
+		else if (!m->void_since &&
+			 (m->surely_void || lately || is_left_behind(&sas[i], newest)))
 			m->void_since = now;
 	}
 }

@@ -28,7 +28,8 @@
  *
  * An address that this host does not have any more. What began there carries nothing in either
  * direction, and its DELETE would not get out: it is ended by force and counts as gone. This end,
- * which alone knows, initiates like an owner.
+ * which alone knows, initiates like an owner. The other end sees it by where the new one comes
+ * from: those that it had with the old address are void, as those of a charon that ended.
  *
  * A charon that ended. The kernel may go on with its SAs, so nothing is ended before its place
  * is taken. Who has lost its own (an orphan) initiates like an owner, for the other end sees

@@ -367,6 +367,39 @@ static void what_came_after_the_old_charon_was_heard_of_last_stays(void **state)
 }
 
 /* It carries on in the kernel, whoever owns the pair, until another has taken its place. */
+static void who_begins_one_from_elsewhere_has_moved(void **state)
+{
+	static const struct {
+		uint8_t address;
+		uint16_t port;
+		bool initiator; /* this end began the newer one */
+		bool moved;
+	} rows[] = { { 1, 4500, false, false },
+		     { 2, 4500, false, true },
+		     { 1, 7, false, true },
+		     { 2, 4500, true, false } };
+
+	(void)state;
+	for (size_t i = 0; i < SN_ARRAY_SIZE(rows); i++) {
+		struct script s;
+		struct ike_sa *sa;
+
+		begin(&s, true);
+		for (uint32_t id = 1; id <= 2; id++) {
+			sa = add_sa(&s, id, IKE_SA_ESTABLISHED, id == 1 || rows[i].initiator);
+			sa->remote = (struct sn_addr){ AF_INET, { id == 1 ? 1 : rows[i].address } };
+			sa->remote_port = id == 1 ? 4500 : rows[i].port;
+			add_child(sa, 10 + id, CHILD);
+			look_after(&s, 5000);
+		}
+		look_after(&s, PAIR_VOID_MS);
+		/* else the one that the owner began stays */
+		assert_step(&s, rows[i].moved ? PAIR_END_IKE_FORCE : PAIR_END_IKE,
+			    rows[i].moved ? 1 : 2);
+		end(&s);
+	}
+}
+
 static void a_void_one_stays_until_another_carries(void **state)
 {
 	(void)state;
@@ -643,6 +676,7 @@ int main(void)
 		cmocka_unit_test(rekeying_is_no_duplicate),
 		cmocka_unit_test(a_boot_leaves_the_newest),
 		cmocka_unit_test(what_came_after_the_old_charon_was_heard_of_last_stays),
+		cmocka_unit_test(who_begins_one_from_elsewhere_has_moved),
 		cmocka_unit_test(a_void_one_stays_until_another_carries),
 		cmocka_unit_test(a_void_one_that_nobody_replaces_goes),
 		cmocka_unit_test(an_orphan_initiates_like_an_owner),
