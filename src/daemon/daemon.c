@@ -841,6 +841,7 @@ int daemon_new(const struct config_source *source, struct config *config, struct
 	d->stored = true;
 	peers_init(d);
 	leftovers_init(d);
+	hold_init(d);
 	paths_start(d);
 	d->ports = ports_new(d);
 	metrics_start(d);
@@ -881,6 +882,7 @@ void daemon_free(struct daemon *d)
 	ike_free(d->ike);
 	metrics_stop(d);
 	leftovers_fini(d);
+	hold_fini(d);
 	paths_stop(d);
 	ports_free(d->ports);
 	peers_fini(d);

@@ -7,6 +7,7 @@
  *	reload.c	configuration and secrets read again
  *	numbers.c	the numbers of peers' XFRM interfaces
  *	leftovers.c	SAs and policies that charon or the kernel alone has
+ *	hold.c		packets to peers whose charon is away, and the SA they go by
  *	stand_in.c	who takes ESP out of UDP while there is no charon
  *	notify.c	what the service manager is told
  *	containers.c	running containers and the MTU
@@ -116,6 +117,18 @@ struct daemon {
 		lost;
 		bool soon; /* a look within LOOK_MS is on its way */
 	} leftovers;
+	struct {
+		struct loop_timer *timer;
+		ARRAY(struct hold {
+			char peer[SN_ID_SIZE];
+			uint32_t if_id;
+			uint32_t spi; /* the outgoing one */
+			int64_t refresh_at;
+			int64_t whole_since; /* there is another one; 0: there is none */
+			int64_t back_since;  /* its charon; 0: it is away */
+		})
+		v;
+	} holds;
 	struct {
 		struct esp_socket *socket; /* NULL: charon has its own */
 		bool tried;                /* whether this kernel can */
@@ -231,6 +244,14 @@ void leftovers_fini(struct daemon *d);
  * soon, and until charon and the kernel agree.
  */
 void leftovers_look(struct daemon *d);
+
+/* hold.c */
+void hold_init(struct daemon *d);
+void hold_fini(struct daemon *d);
+/* As the peer says of its charon. */
+void hold_peer_ike(struct daemon *d, const char *peer, bool away);
+/* Whether the peer with this number is held. */
+bool hold_is(const struct daemon *d, uint32_t if_id);
 
 /* stand_in.c: charon is not there, or is again. */
 void stand_in_prepare(struct daemon *d);

@@ -184,6 +184,12 @@ static size_t remove_sas(struct daemon *d, const struct net_xfrm *x, const struc
 	return unknown.n;
 }
 
+/* Of a sennitd that died while it held a peer (hold.c). */
+static bool is_forgotten(const struct daemon *d, const struct net_xfrm_policy *policy)
+{
+	return policy->hold && !hold_is(d, policy->if_id);
+}
+
 /* Those of nobody: a peer's own are replaced, and stop packets until then. */
 static size_t remove_policies(struct daemon *d, const struct net_xfrm *x,
 			      const struct owners *owners)
@@ -194,13 +200,13 @@ static size_t remove_policies(struct daemon *d, const struct net_xfrm *x,
 		const char *peer = owner_of(owners, policy->if_id);
 		struct sn_error e;
 
-		if (!peer || is_wanted(d, peer))
+		if (!peer || (is_wanted(d, peer) && !is_forgotten(d, policy)))
 			continue;
-		if (has_ike(d) && ike_peer_sa(d->ike, peer, NULL))
+		if (!policy->hold && has_ike(d) && ike_peer_sa(d->ike, peer, NULL))
 			left++; /* charon is about to end it */
 		else if (net_xfrm_delete_policy(d->net, policy, &e) < 0)
-			log_warning("a policy of %s, which is no peer, cannot be removed: %s", peer,
-				    e.text);
+			log_warning("a policy of %s, which is left over, cannot be removed: %s",
+				    peer, e.text);
 	}
 	return left;
 }
@@ -244,7 +250,8 @@ static bool has_policies(const struct net_xfrm *x, uint32_t if_id)
 	while (p && p > x->policies.v && p[-1].if_id == if_id)
 		p--;
 	for (; p && p < end && p->if_id == if_id; p++)
-		found[sn_family_index(p->family)] |= all & 1U << p->dir;
+		if (!p->hold)
+			found[sn_family_index(p->family)] |= all & 1U << p->dir;
 	return (found[0] == 0 || found[0] == all) && (found[1] == 0 || found[1] == all) &&
 	       (found[0] || found[1]);
 }

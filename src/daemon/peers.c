@@ -189,6 +189,7 @@ static void on_heartbeat(const char *peer, const struct heartbeat *hb, void *use
 
 	note_boot(d, peer, hb);
 	note_view(d, peer, hb->view);
+	hold_peer_ike(d, peer, hb->ike_away);
 	health_peer_ike(d->health, peer, hb->ike_away, now);
 	health_heartbeat(d->health, peer, hb->daemon_boot, hb->seq, now);
 	run_soon(d);

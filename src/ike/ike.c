@@ -177,7 +177,7 @@ static void tunnel_failed(struct ike *ike, const char *peer, const char *text)
 }
 
 /* The SAs of a peer are neighbours in the list. */
-static const struct ike_sa *sas_of(const struct ike *ike, const char *peer, size_t *ret_n)
+const struct ike_sa *ike_peer_sas(const struct ike *ike, const char *peer, size_t *ret_n)
 {
 	size_t low = 0, high = ike->sas.n, end;
 
@@ -311,7 +311,7 @@ static void look_at(struct ike *ike, struct tunnel *t, int64_t now)
 	struct pair_steps steps;
 	uint32_t dice;
 	size_t n;
-	const struct ike_sa *sas = sas_of(ike, t->peer, &n);
+	const struct ike_sa *sas = ike_peer_sas(ike, t->peer, &n);
 
 	note_move(ike, t, sas, n);
 	sn_random(&dice, sizeof(dice));
@@ -720,7 +720,7 @@ const struct ike_sa *ike_peer_sa(const struct ike *ike, const char *peer,
 	const struct ike_child *child;
 	size_t n;
 
-	sas = sas_of(ike, peer, &n);
+	sas = ike_peer_sas(ike, peer, &n);
 	best = t ? pair_best(&t->pair, sas, n) : NULL;
 	child = best ? pair_child(best, t->pair.child) : NULL;
 	/* while its child is being replaced an older one carries */

@@ -165,6 +165,8 @@ void ike_kick(struct ike *ike, const char *peer);
 /* The SAs as of the last look (at most 1 s old, at once after an event), by peer. Borrowed until
  * the next turn. */
 const struct ike_sa *ike_sas(const struct ike *ike, size_t *ret_n);
+/* Those of them that are this peer's; without a walk through all. */
+const struct ike_sa *ike_peer_sas(const struct ike *ike, const char *peer, size_t *ret_n);
 /* The one that carries this peer's packets, or NULL. */
 const struct ike_sa *ike_peer_sa(const struct ike *ike, const char *peer,
 				 const struct ike_child **ret_child);

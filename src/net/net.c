@@ -305,6 +305,21 @@ int net_xfrm_delete_policy(struct net *net, const struct net_xfrm_policy *policy
 	return r < 0 ? r : xfrm_delete_policy(net->xfrm, policy, e);
 }
 
+int net_xfrm_hold(struct net *net, uint32_t if_id, uint32_t spi, unsigned seconds,
+		  struct sn_error *e)
+{
+	int r = open_xfrm(net, e);
+
+	return r < 0 ? r : xfrm_hold(net->xfrm, if_id, spi, seconds, e);
+}
+
+int net_xfrm_release(struct net *net, uint32_t if_id, struct sn_error *e)
+{
+	int r = open_xfrm(net, e);
+
+	return r < 0 ? r : xfrm_release(net->xfrm, if_id, e);
+}
+
 int net_watch(struct net *net, net_changed_fn fn, void *user, struct sn_error *e)
 {
 	int r;

@@ -102,6 +102,7 @@ struct net_xfrm_policy {
 	uint32_t index;
 	uint8_t dir;    /* XFRM_POLICY_IN, … of linux/xfrm.h */
 	uint8_t family; /* of the packets that it is for */
+	bool hold;      /* made by net_xfrm_hold() */
 };
 struct net_xfrm {
 	ARRAY(struct net_xfrm_sa) sas; /* by SPI */
@@ -115,6 +116,17 @@ int net_xfrm_read(struct net *net, struct net_xfrm *ret, struct sn_error *e);
 int net_xfrm_delete_sa(struct net *net, const struct net_xfrm_sa *sa, struct sn_error *e);
 int net_xfrm_delete_policy(struct net *net, const struct net_xfrm_policy *policy,
 			   struct sn_error *e);
+
+/*
+ * Packets to the peer of this number go by the SA with this SPI, which is the one that charon's
+ * policies name, whatever those name later; for so many seconds, then the kernel forgets
+ * it. Again: for so many more. 0, or a negative errno with e, -ESTALE when they name
+ * another one.
+ */
+int net_xfrm_hold(struct net *net, uint32_t if_id, uint32_t spi, unsigned seconds,
+		  struct sn_error *e);
+/* 0, also when it was not held, or a negative errno with e. */
+int net_xfrm_release(struct net *net, uint32_t if_id, struct sn_error *e);
 
 /* The device of the main table's default route (lowest metric); "" when there is none. */
 int net_default_device(struct net *net, char ret[static IFNAMSIZ]);

@@ -21,3 +21,7 @@ int xfrm_read(struct netlink *nl, struct net_xfrm *ret, struct sn_error *e);
 int xfrm_delete_sa(struct netlink *nl, const struct net_xfrm_sa *sa, struct sn_error *e);
 int xfrm_delete_policy(struct netlink *nl, const struct net_xfrm_policy *policy,
 		       struct sn_error *e);
+/* As net_xfrm_hold() and net_xfrm_release(). */
+int xfrm_hold(struct netlink *nl, uint32_t if_id, uint32_t spi, unsigned seconds,
+	      struct sn_error *e);
+int xfrm_release(struct netlink *nl, uint32_t if_id, struct sn_error *e);

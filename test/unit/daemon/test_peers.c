@@ -153,6 +153,13 @@ void leftovers_look(struct daemon *d)
 	w.looks++;
 }
 
+void hold_peer_ike(struct daemon *d, const char *peer, bool away)
+{
+	(void)d;
+	(void)peer;
+	(void)away;
+}
+
 void ports_forget(struct ports *p, const char *peer)
 {
 	(void)p;
