@@ -5,8 +5,8 @@
  * waits for whoever has the library and takes several milliseconds. The first packets of a
  * charon that ended wait for nothing less.
  *
- * A table that is there all the time and dormant would be simpler; but libnftables up to 1.0.8
- * uses freed memory when it shows one as JSON, in whatever program asks for that.
+ * A table that is there all the time and dormant would be simpler; but libnftables 1.0.6, which is
+ * Debian 12's, dies when it is to show one as JSON, in whatever program asks for that.
  */
 #pragma once
 
