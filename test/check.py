@@ -257,7 +257,7 @@ SUITES = [
     Suite("golden", 60, lambda r: r.meson("gcc", "golden"), ("gcc",)),
     Suite("fuzz", 300, Run.fuzz, (), 18000),
     Suite("python", 180, lambda r: r.pytest("test/python"), ("gcc",)),
-    Suite("netns", 240, lambda r: r.meson("gcc", "netns"), ("gcc",), alone=True),
+    Suite("netns", 300, lambda r: r.meson("gcc", "netns"), ("gcc",)),
     Suite("lab", 720, lambda r: r.pytest("test/lab"), ("gcc",), 9000, alone=True),
     Suite("lab-asan", 240, lambda r: r.pytest(*(f"test/lab/{name}" for name in LAB_ASAN),
                                               build="asan", env=SANITIZERS), ("asan",), 600,
