@@ -505,7 +505,9 @@ void health_can_measure(struct health *h, const char *id, bool can, int64_t now)
 	if (!p || p->unmeasured == !can)
 		return;
 	p->unmeasured = !can;
-	/* its time to answer begins */
+	/* its time to answer begins, and what was not heard before says nothing */
+	p->doubted = false;
+	p->excused = true;
 	if (can && is_carrying(p))
 		p->heard_ms = p->carrying_ms = now;
 }

@@ -563,6 +563,27 @@ static void what_cannot_be_measured_is_as_its_tunnel_is(void **state)
 	assert_int_equal(get(w).state, PEER_DOWN);
 }
 
+/* A round of probes that was under way, and heartbeats that were not looked for. */
+static void what_was_before_does_not_outlast_the_measuring(void **state)
+{
+	struct world *w = *state;
+	unsigned echoes;
+
+	pass(w, 1000);
+	echoes = w->echoes;
+	w->path = false;
+	while (w->echoes < echoes + HEALTH_PROBES)
+		pass(w, 10);
+	assert_int_equal(get(w).state, PEER_UP);
+	w->changes = 0;
+	health_can_measure(w->h, "a", false, w->now);
+	pass(w, 60000);
+	w->path = true;
+	health_can_measure(w->h, "a", true, w->now);
+	pass(w, 5000);
+	assert_int_equal(w->changes, 0);
+}
+
 static void classifies_charons_words(void **state)
 {
 	(void)state;
@@ -617,6 +638,8 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_measured_is_as_its_tunnel_is, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(what_was_before_does_not_outlast_the_measuring,
+						setup, teardown),
 		cmocka_unit_test(classifies_charons_words),
 	};
 
