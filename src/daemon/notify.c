@@ -2,15 +2,20 @@
 /*
  * sd_notify without libsystemd: a state is a datagram of lines. Nothing here
  * waits, and nothing that fails matters: a manager that does not listen will
- * find out by its own time-outs.
+ * find out by its own time-outs. But one that is behind (its socket holds
+ * net.unix.max_dgram_qlen of them) is told later what it waits for.
  */
 #include "daemon/notify.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
+
+#define LATER_MAX 2 /* RELOADING and READY: a further reload takes their place */
+#define LATER_MS 100
 
 struct notify {
 	struct loop *loop;
@@ -22,13 +27,36 @@ struct notify {
 	int64_t interval_ms;
 	bool watchdog;
 	char told[NOTIFY_STATUS_SIZE]; /* the last status */
+	char later[LATER_MAX][64];     /* what there was no room for, in its order */
+	unsigned n_later;
 };
 
-static void tell(struct notify *n, const char *state)
+/* False: not now. */
+static bool tell(struct notify *n, const char *state)
 {
-	ssize_t r = send(n->fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT);
+	return send(n->fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS);
+}
 
-	(void)r;
+static bool tell_late(struct notify *n)
+{
+	while (n->n_later > 0) {
+		if (!tell(n, n->later[0]))
+			return false;
+		memmove(n->later[0], n->later[1], sizeof(n->later) - sizeof(n->later[0]));
+		n->n_later--;
+	}
+	return true;
+}
+
+/* What the manager waits for. */
+static void tell_surely(struct notify *n, const char *state)
+{
+	if (tell_late(n) && tell(n, state))
+		return;
+	sn_require(n->n_later < LATER_MAX);
+	snprintf(n->later[n->n_later++], sizeof(n->later[0]), "%s", state);
+	loop_timer_set(n->timer, LATER_MS);
 }
 
 static void tell_status(struct notify *n)
@@ -38,18 +66,18 @@ static void tell_status(struct notify *n)
 	n->status(status, n->user);
 	if (streq(status, n->told))
 		return;
-	memcpy(n->told, status, sizeof(status));
 	snprintf(text, sizeof(text), "STATUS=%s", status);
-	tell(n, text);
+	if (tell(n, text))
+		memcpy(n->told, status, sizeof(status));
 }
 
 static void on_timer(void *user)
 {
 	struct notify *n = user;
 
-	loop_timer_set(n->timer, n->interval_ms);
+	loop_timer_set(n->timer, tell_late(n) ? n->interval_ms : LATER_MS);
 	if (n->watchdog)
-		tell(n, "WATCHDOG=1");
+		(void)tell(n, "WATCHDOG=1");
 	tell_status(n);
 }
 
@@ -122,7 +150,7 @@ void notify_ready(struct notify *n)
 		return;
 	n->ready = true;
 	tell_status(n);
-	tell(n, "READY=1");
+	tell_surely(n, "READY=1");
 }
 
 void notify_reloading(struct notify *n)
@@ -133,15 +161,16 @@ void notify_reloading(struct notify *n)
 	if (!n)
 		return;
 	n->ready = false;
+	n->n_later = 0;
 	/* the time lets a manager tell this reload from one that it missed */
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 		 (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000);
-	tell(n, text);
+	tell_surely(n, text);
 }
 
 void notify_stopping(struct notify *n)
 {
 	if (n)
-		tell(n, "STOPPING=1");
+		(void)tell(n, "STOPPING=1");
 }

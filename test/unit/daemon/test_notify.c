@@ -178,6 +178,57 @@ static void a_status_is_told_when_it_changes(void **state)
 	notify_free(n);
 }
 
+/* As many datagrams as its socket holds; their number. */
+static int fill(struct manager *m)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), n = 0;
+
+	memcpy(sa.sun_path, m->path, sizeof(m->path));
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	while (send(fd, "other", 5, 0) == 5)
+		n++;
+	close(fd);
+	return n;
+}
+
+static void drain(struct manager *m, int n)
+{
+	while (n-- > 0)
+		assert_string_equal(read_one(m), "other");
+}
+
+static void a_manager_that_is_behind_is_told_later(void **state)
+{
+	struct manager *m = *state;
+	struct notify *n;
+	int others;
+
+	listen_at(m, m->path);
+	n = notify_new(m->loop, say_status, m);
+	others = fill(m);
+	notify_ready(n);
+	notify_reloading(n);
+	notify_ready(n);
+	m->status = "1 of 2 peers up";
+	notify_reloading(n);
+	notify_ready(n);
+	drain(m, others);
+	assert_string_equal(read_one(m), "");
+	receive(m, 3);
+	assert_int_equal(strncmp(m->got[0], "RELOADING=1", 11), 0);
+	assert_string_equal(m->got[1], "READY=1");
+	assert_string_equal(m->got[2], "STATUS=1 of 2 peers up");
+	/* in their order, too */
+	others = fill(m);
+	notify_reloading(n);
+	drain(m, others);
+	notify_ready(n);
+	assert_int_equal(strncmp(read_one(m), "RELOADING=1", 11), 0);
+	assert_string_equal(read_one(m), "READY=1");
+	notify_free(n);
+}
+
 static void the_loop_feeds_the_watchdog(void **state)
 {
 	struct manager *m = *state;
@@ -219,6 +270,7 @@ int main(void)
 		TEST(ready_is_said_once_and_again_after_a_reload),
 		TEST(an_abstract_socket_works),
 		TEST(a_status_is_told_when_it_changes),
+		TEST(a_manager_that_is_behind_is_told_later),
 		TEST(the_loop_feeds_the_watchdog),
 		TEST(another_process_watchdog_is_not_fed),
 	};
