@@ -4,6 +4,7 @@
 import signal
 import socket
 import subprocess
+import time
 
 from .host import Host, environment
 from .lab import Lab
@@ -25,11 +26,13 @@ class Manager:
         host.env = {"NOTIFY_SOCKET": str(self.path), "WATCHDOG_USEC": "2000000"}
 
     def hear(self, state: str) -> str:
-        """The next datagram that begins so."""
-        while True:
+        """The next datagram that begins so; the watchdog's come for ever."""
+        until = time.monotonic() + patient(30)
+        while time.monotonic() < until:
             text = self.socket.recv(4096).decode()
             if text.startswith(state):
                 return text
+        raise TimeoutError(f"{self.host.id} does not say {state}")
 
     def forget(self) -> None:
         """What was said up to now."""
