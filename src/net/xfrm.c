@@ -157,8 +157,7 @@ static void select_half(struct xfrm_selector *sel, uint8_t family, unsigned half
 	sel->daddr.a4 = htonl(half << 31);
 }
 
-struct template
-{
+struct policy_template {
 	bool found;
 	struct xfrm_user_tmpl t;
 };
@@ -167,7 +166,7 @@ static int on_template(const struct nlmsghdr *nlh, void *user)
 {
 	const struct nlattr *a[XFRMA_TMPL + 1];
 	struct xfrm_userpolicy_info info;
-	struct template *ret = user;
+	struct policy_template *ret = user;
 
 	if (!netlink_header(nlh, XFRM_MSG_NEWPOLICY, &info, sizeof(info)))
 		return 0;
@@ -180,8 +179,8 @@ static int on_template(const struct nlmsghdr *nlh, void *user)
 }
 
 /* Of charon's policy for packets to the peer. */
-static int read_template(struct netlink *nl, uint32_t if_id, uint8_t family, struct template *ret,
-			 struct sn_error *e)
+static int read_template(struct netlink *nl, uint32_t if_id, uint8_t family,
+			 struct policy_template *ret, struct sn_error *e)
 {
 	union netlink_request req;
 	struct xfrm_userpolicy_id *id = netlink_begin(&req, XFRM_MSG_GETPOLICY, 0, sizeof(*id));
@@ -222,7 +221,7 @@ int xfrm_hold(struct netlink *nl, uint32_t if_id, uint32_t spi, unsigned seconds
 	bool held = false;
 
 	for (size_t i = 0; i < SN_ARRAY_SIZE(families); i++) {
-		struct template t;
+		struct policy_template t;
 
 		if (read_template(nl, if_id, families[i], &t, e) < 0)
 			return e->code;

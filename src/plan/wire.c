@@ -235,8 +235,7 @@ static void add_addresses(const struct intent *intent, struct object_set *set)
 	const char *bridge = intent->config->bridge;
 	const struct sn_addr none = { 0 };
 
-	wire_foreach_own(intent, p)
-	{
+	wire_foreach_own(intent, p) {
 		const struct sn_addr *own = host_overlay_ip(self, p->addr.family);
 		struct sn_addr gateway = sn_prefix_gateway(p, own ? own : &none);
 
